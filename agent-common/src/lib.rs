@@ -1,0 +1,7 @@
+//! What the kernel programs and their user-space half share: `repr(C)` types, header parsing, rule matching.
+//!
+//! Owns the layout of every map key, map value and ring record. Knows nothing else: no allocation, no operating
+//! system, no aya. Everything here also runs on the host, in unit tests and fuzzers.
+#![no_std]
+
+pub mod types;

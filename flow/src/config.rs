@@ -1,0 +1,102 @@
+//! What a capture does, resolved and checked: made once by the command line, read by agents and collector.
+
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{rules::Rules, schema::Feature};
+
+/// Flows or packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Count flows.
+    Flows,
+    /// Take packets.
+    Packets,
+}
+
+/// Which network namespaces to look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NetNs {
+    /// All that can be found, also those that appear later.
+    All,
+    /// The one the agent runs in.
+    Current,
+    /// The one this file refers to, for example `/run/netns/blue` or `/proc/42/ns/net`.
+    Path(PathBuf),
+}
+
+/// How programs are attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TcAttach {
+    /// TCX where the kernel has it (6.6), else a clsact filter.
+    Any,
+    /// TCX only.
+    Tcx,
+    /// clsact only.
+    Tc,
+}
+
+/// An interface name, exact or as a regular expression.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NamePattern {
+    /// The whole name.
+    Exact(String),
+    /// Found anywhere in the name; checked to compile.
+    Regex(String),
+}
+
+/// Ends of a capture. Zero or `None` means without that limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// `--max-time`
+    pub time: Option<Duration>,
+    /// `--max-bytes`: sum of the output files, bytes.
+    pub bytes: Option<u64>,
+    /// `--max-packets`: packets written; in flows the sum of `Packets`.
+    pub packets: Option<u64>,
+}
+
+/// Everything that agents and collector need to know of what was asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaptureConfig {
+    /// Flows or packets.
+    pub mode: Mode,
+    /// Filter rules, in force before anything is attached.
+    pub rules: Rules,
+    /// Features asked for.
+    pub features: Vec<Feature>,
+    /// Namespaces to look at.
+    pub netns: NetNs,
+    /// Interfaces to take; all when empty.
+    pub interfaces: Vec<NamePattern>,
+    /// Interfaces to leave out; wins over `interfaces`.
+    pub exclude_interfaces: Vec<NamePattern>,
+    /// TCX or clsact.
+    pub tc_attach: TcAttach,
+    /// One of this many packets is looked at; 1 is all.
+    pub sampling: u32,
+    /// Most entries of a flow map (per generation and family).
+    pub cache_max_flows: u32,
+    /// Interval of records.
+    pub cache_active_timeout: Duration,
+    /// Bytes kept of each packet; 0 is the whole frame.
+    pub snaplen: u32,
+    /// Memory of all packet rings together, bytes.
+    pub buffer_size: u32,
+    /// Also keep each observation of a flow that was seen in several namespaces.
+    pub observations: bool,
+    /// Five-tuples of the capture's own connections, left out unless empty: `(local, remote)` ends of TCP connections.
+    pub own: Vec<(std::net::SocketAddr, std::net::SocketAddr)>,
+    /// Address that records bear as `AgentIP`.
+    pub agent_ip: Option<IpAddr>,
+    /// Name that batches bear.
+    pub node: Arc<str>,
+    /// When the capture ends by itself.
+    pub limits: Limits,
+}

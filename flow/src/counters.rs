@@ -1,0 +1,87 @@
+//! Every count that accompanies a capture, declared once. All are cumulative since the capture began.
+//!
+//! A loss is counted where it happens, travels with the data and is shown; the sum of what is in records and of
+//! what is admitted here as lost is what was on the wire.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident, $label:literal, $loss:literal;)*) => {
+        /// Cumulative counts of one agent, or of a whole capture.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
+        pub struct Counters {
+            $($(#[doc = $doc])+
+            pub $name: u64,)*
+        }
+
+        impl Counters {
+            /// Name, label for users, whether it counts something lost, and value of each.
+            pub fn entries(&self) -> impl Iterator<Item = Entry> + use<> {
+                [$(Entry { name: stringify!($name), label: $label, is_loss: $loss, value: self.$name },)*].into_iter()
+            }
+
+            /// Adds `other` to each.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$name = self.$name.saturating_add(other.$name);)*
+            }
+        }
+    };
+}
+
+/// One counter with its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Key in JSON and SQLite.
+    pub name: &'static str,
+    /// Words for users.
+    pub label: &'static str,
+    /// It counts something that is in no record.
+    pub is_loss: bool,
+    /// Its value.
+    pub value: u64,
+}
+
+counters! {
+    /// Buffers that the kernel programs saw (a packet is seen at each interface and direction it crosses).
+    seen, "seen", false;
+    /// Buffers that the filter let through.
+    accepted, "accepted", false;
+    /// Buffers that the filter turned away.
+    rejected, "filtered out", false;
+    /// Buffers of the capture's own traffic, left out.
+    own, "own traffic", false;
+    /// Buffers left out by `--sampling`.
+    sampled_out, "sampled out", false;
+    /// Frames too short for what their headers announce (counted by what could be read).
+    malformed, "malformed", false;
+    /// Packets that reached their flow through the fallback ring, because the map was full.
+    fallback, "via fallback", false;
+    /// Wire packets lost because flow map and fallback ring were full.
+    lost_flow_packets, "lost: flow map full", true;
+    /// Wire bytes of those.
+    lost_flow_bytes, "lost bytes: flow map full", true;
+    /// Packets lost because the packet ring was full.
+    lost_packets, "lost: packet ring full", true;
+    /// Frame bytes of those.
+    lost_packet_bytes, "lost bytes: packet ring full", true;
+    /// Ring or map entries that the agent could not read.
+    lost_unreadable, "lost: unreadable", true;
+    /// Packets lost between agent and collector because the queue was full.
+    lost_queue, "lost: queue full", true;
+    /// Batches that never arrived, by their sequence numbers.
+    lost_sequence, "lost: sequence gap", true;
+    /// Records or packets that could not be written to a file.
+    lost_store, "lost: store failed", true;
+    /// Records or packets past a limit (`--max-packets`, `--max-bytes`): seen, not written.
+    past_limit, "past the limit", false;
+    /// Records or packets that the live table did not show because it was behind (the files have them).
+    view_skipped, "not shown live", false;
+}
+
+impl Counters {
+    /// The losses that are not zero.
+    pub fn losses(&self) -> impl Iterator<Item = Entry> + use<> {
+        self.entries().filter(|entry| entry.is_loss && entry.value > 0)
+    }
+}

@@ -1,0 +1,22 @@
+//! What a flow is, independent of where it comes from and where it goes: the record schema (one table), filter
+//! rules, the batches that travel from agent to collector, units and names.
+//!
+//! Pure: no I/O, no clock, no tokio, kube, aya, ratatui or rusqlite.
+
+pub mod batch;
+pub mod config;
+pub mod counters;
+pub mod rules;
+pub mod schema;
+pub mod stop;
+pub mod value;
+
+pub use batch::{
+    Batch, Body, Closed, FlowBatch, Interface, InterfaceCounts, LinkType, Observation, Packet, PacketBatch, Sink,
+};
+pub use config::CaptureConfig;
+pub use counters::Counters;
+pub use rules::{Rule, Rules};
+pub use schema::{Feature, Field, FlowRecord, Group};
+pub use stop::{Reason, Stop};
+pub use value::{Kind, Mac, NetworkEvent, Unit, Value};

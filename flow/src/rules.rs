@@ -1,0 +1,72 @@
+//! Filter rules as NetObserv's options give them: first match decides.
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// Take or leave a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// Take it.
+    #[default]
+    Accept,
+    /// Leave it out.
+    Reject,
+}
+
+/// Direction at an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Direction {
+    /// Into the namespace.
+    Ingress,
+    /// Out of the namespace.
+    Egress,
+}
+
+/// Ports as inclusive ranges: one port, a range, or two ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ports {
+    /// First range.
+    pub first: (u16, u16),
+    /// Second range, of a two-port list.
+    pub second: Option<(u16, u16)>,
+}
+
+/// `flags & mask == value`, wire bits 0-7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TcpFlags {
+    /// Bits looked at.
+    pub mask: u8,
+    /// Their value.
+    pub value: u8,
+}
+
+/// One rule: all its conditions must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rule {
+    /// What to do with a packet that matches.
+    pub action: Action,
+    /// `--cidr`: network of either end.
+    pub net: Option<IpNet>,
+    /// `--peer-ip`, `--peer-cidr`: network of the other end.
+    pub peer: Option<IpNet>,
+    /// `--direction`
+    pub direction: Option<Direction>,
+    /// `--protocol`, IANA number.
+    pub protocol: Option<u8>,
+    /// `--port`, `--ports`, `--port-range`: either port.
+    pub port: Option<Ports>,
+    /// `--sport`...: source port.
+    pub sport: Option<Ports>,
+    /// `--dport`...: destination port.
+    pub dport: Option<Ports>,
+    /// `--tcp-flags`
+    pub tcp_flags: Option<TcpFlags>,
+    /// `--icmp-type`
+    pub icmp_type: Option<u8>,
+    /// `--icmp-code`
+    pub icmp_code: Option<u8>,
+}
+
+/// Rules in order. None at all accepts everything.
+pub type Rules = Vec<Rule>;

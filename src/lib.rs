@@ -1,0 +1,1 @@
+//! The command line, the plan, the life of a capture, local mode, messages.

@@ -1,0 +1,2 @@
+//! Commands of the project: build, docs, bench, e2e.
+fn main() {}
