@@ -1,1 +1,5 @@
 //! collector
+
+pub mod decode;
+pub mod tui;
+pub mod view;

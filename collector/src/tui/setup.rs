@@ -1,0 +1,85 @@
+//! What the caller tells the table before it opens.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use flow::{
+    Counters,
+    config::{Limits, Mode},
+};
+
+/// Where the batches come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A capture that is running; rates are those of now. The table ends with it.
+    Live {
+        /// Time that one record covers (`--cache-active-timeout`).
+        interval: Duration,
+    },
+    /// A saved file; rates are averages over a flow's life. The table stays until the user quits.
+    File,
+}
+
+/// What the stores say of themselves, asked for before each frame: keep it cheap.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// Sum of the sizes of the output files, bytes.
+    pub file_bytes: u64,
+    /// What counts against `--max-packets`.
+    pub packets: u64,
+    /// Counters of the collector's own (store failed, view skipped, past the limit...); added to the agents'.
+    pub counters: Counters,
+}
+
+/// Asks the stores for their [`Status`].
+pub type Ask = Box<dyn Fn() -> Status + Send>;
+
+/// Everything the table has to know besides the batches.
+pub struct TableSetup {
+    /// Flows or packets.
+    pub mode: Mode,
+    /// Live or saved.
+    pub source: Source,
+    /// What is captured, in the user's words: the rules, or the name of the file.
+    pub what: String,
+    /// Name of the machine, empty if it is not known.
+    pub node: Arc<str>,
+    /// Where the capture will end by itself; shown as progress.
+    pub limits: Limits,
+    /// The stores, if there are any.
+    pub status: Option<Ask>,
+    /// Filters in force from the start, as they would be typed.
+    pub filters: Vec<String>,
+    /// Whether colours may be used; bold, reverse and symbols are used either way.
+    pub colour: bool,
+    /// Rows kept at most; beyond it the flows that have been idle longest go, counted.
+    pub max_flows: usize,
+    /// Packets kept at most.
+    pub max_packets: usize,
+    /// Bytes of packets kept at most.
+    pub max_packet_bytes: usize,
+}
+
+impl TableSetup {
+    /// A table over `source` with the usual bounds, no files, no filters and colour.
+    pub fn new(mode: Mode, source: Source) -> Self {
+        Self {
+            mode,
+            source,
+            what: String::new(),
+            node: Arc::from(""),
+            limits: Limits { time: None, bytes: None, packets: None },
+            status: None,
+            filters: Vec::new(),
+            colour: true,
+            max_flows: 100_000,
+            max_packets: 20_000,
+            max_packet_bytes: 32 << 20,
+        }
+    }
+}
+
+impl fmt::Debug for TableSetup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TableSetup").field("mode", &self.mode).field("source", &self.source).finish_non_exhaustive()
+    }
+}
