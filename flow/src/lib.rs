@@ -6,9 +6,13 @@
 pub mod batch;
 pub mod config;
 pub mod counters;
+pub mod duration;
 pub mod rules;
 pub mod schema;
+pub mod show;
+pub mod size;
 pub mod stop;
+pub mod text;
 pub mod value;
 
 pub use batch::{
@@ -19,4 +23,5 @@ pub use counters::Counters;
 pub use rules::{Rule, Rules};
 pub use schema::{Feature, Field, FlowRecord, Group};
 pub use stop::{Reason, Stop};
+pub use text::TextFilter;
 pub use value::{Kind, Mac, NetworkEvent, Unit, Value};

@@ -1,7 +1,22 @@
 //! Filter rules as NetObserv's options give them: first match decides.
+//!
+//! Owns what a rule is ([`Rule`]), how it is written ([`parse()`]) and what it means ([`verdict()`]). Must not know how
+//! rules are loaded into a kernel.
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+
+mod conflict;
+mod parse;
+mod subject;
+mod value;
+mod verdict;
+
+pub use conflict::Conflict;
+pub use parse::{MAX_RULES, OPTIONS, Options, RuleError, parse};
+pub use subject::{Directions, FlagsSeen, Subject};
+pub use value::{Expected, InvalidValue};
+pub use verdict::verdict;
 
 /// Take or leave a packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -81,6 +81,7 @@ macro_rules! fields {
 
         /// The fields of a [`FlowRecord`], in the order of the table.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[expect(non_camel_case_types, reason = "the variants are NetObserv's field names, letter for letter")]
         pub enum Field {
             $($(#[doc = $doc])+
             $json,)*
