@@ -1,0 +1,101 @@
+//! What a test needs to run at all, and how it says that it does not.
+
+use std::{
+    env,
+    fs::{self, File},
+    os::fd::AsRawFd as _,
+    path::PathBuf,
+    process::Command,
+    thread,
+};
+
+use anyhow::{Result, ensure};
+
+/// Why a test that needs root and `tools` cannot run here; `None` when it can.
+pub fn missing(tools: &[&str]) -> Option<String> {
+    // SAFETY: no arguments, cannot fail.
+    if unsafe { libc::geteuid() } != 0 {
+        return Some("needs root".into());
+    }
+    let missing: Vec<_> = tools.iter().copied().filter(|tool| find(tool).is_none()).collect();
+    (!missing.is_empty()).then(|| format!("needs {}", missing.join(", ")))
+}
+
+/// Says that the test on this thread does not run: one line `SKIP name: reason` that a script can count.
+#[expect(clippy::print_stdout, reason = "a test's standard output is where its runner looks")]
+pub fn skip(reason: &str) {
+    // The runner may have left its cursor behind the name of the test.
+    println!("\nSKIP {}: {reason}", thread::current().name().unwrap_or("?"));
+}
+
+/// Whether this kernel makes interfaces of `kind`, for example `vlan`.
+pub fn has_link_kind(kind: &str) -> bool {
+    let Ok(netns) = crate::Netns::new("probe") else { return false };
+    netns.ip(&format!("link add probe0 type {kind}")).is_ok() || kind_needs_more(&netns, kind)
+}
+
+/// Kinds that cannot be made from their name alone.
+fn kind_needs_more(netns: &crate::Netns, kind: &str) -> bool {
+    let extra = match kind {
+        "vlan" => "link add link lo name probe0 type vlan id 5",
+        "ipip" => "link add probe0 type ipip local 127.0.0.1 remote 127.0.0.2",
+        "vxlan" => "link add probe0 type vxlan id 5 dstport 4789",
+        _ => return false,
+    };
+    netns.ip(extra).is_ok()
+}
+
+fn find(tool: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    let more = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    env::split_paths(&path).chain(more).map(|directory| directory.join(tool)).find(|file| file.is_file())
+}
+
+/// Held while something runs that must not be disturbed, or must not disturb.
+#[derive(Debug)]
+pub struct Turn(#[expect(dead_code, reason = "held for its lock")] File);
+
+/// Waits until nobody measures; others may run beside us.
+pub fn beside_others() -> Result<Turn> {
+    turn(libc::LOCK_SH)
+}
+
+/// Waits until nobody else runs.
+pub fn alone() -> Result<Turn> {
+    turn(libc::LOCK_EX)
+}
+
+fn turn(operation: libc::c_int) -> Result<Turn> {
+    let file = File::create(env::temp_dir().join("oc-netobserv-kernel-tests.lock"))?;
+    // SAFETY: a descriptor that we own.
+    ensure!(unsafe { libc::flock(file.as_raw_fd(), operation) } == 0, "flock: {}", std::io::Error::last_os_error());
+    Ok(Turn(file))
+}
+
+/// Whether times and rates are to be kept small: software emulation, or somebody in a hurry.
+pub fn is_short() -> bool {
+    env::var_os("KERNEL_TIER_SHORT").is_some()
+}
+
+/// Major and minor version of the running kernel.
+pub fn kernel() -> (u32, u32) {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(['.', '-']).map_while(|part| part.parse().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// Standard output of a command, whatever its exit code.
+pub fn output_of(command: &mut Command) -> Result<String> {
+    Ok(String::from_utf8_lossy(&command.output()?.stdout).into_owned())
+}
+
+/// Leaves the test, with a line that says why, unless it runs as root and has these tools.
+#[macro_export]
+macro_rules! needs {
+    ($($tool:literal),* $(,)?) => {
+        if let Some(reason) = $crate::need::missing(&["ip", $($tool),*]) {
+            $crate::need::skip(&reason);
+            return;
+        }
+    };
+}
