@@ -1,2 +1,53 @@
-//! Commands of the project: build, docs, bench, e2e.
-fn main() {}
+//! Commands of the project: what is built, checked, measured and drawn by hand, in one place.
+//!
+//! Owns no logic of the product; each command is a module.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod bench;
+mod docs;
+mod ebpf;
+mod guests;
+mod picture;
+
+/// Commands of the project.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the eBPF object and put it where `agent` embeds it.
+    Ebpf(ebpf::Args),
+    /// Measure.
+    #[command(subcommand)]
+    Bench(bench::Command),
+    /// Run the kernel tier in QEMU guests with other kernels.
+    Guests(guests::Args),
+    /// Write the docs that are made from the source.
+    Docs(docs::Args),
+    /// Turn a terminal's screen (`tmux capture-pane -p -e`) into an SVG.
+    Picture(picture::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Ebpf(args) => ebpf::run(&args),
+        Command::Bench(command) => bench::run(&command),
+        Command::Guests(args) => guests::run(&args),
+        Command::Docs(args) => docs::run(&args),
+        Command::Picture(args) => picture::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Docs that are made from the source: `docs/fields.md` from the schema, so that the two cannot differ.
+
+use std::{fmt::Write as _, fs, path::PathBuf};
+
+use anyhow::{Context as _, bail};
+use flow::{Feature, Field, Kind};
+
+/// Arguments of `cargo xtask docs`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Write nothing; fail if a file differs from what would be written.
+    #[arg(long)]
+    check: bool,
+}
+
+/// Writes or checks the generated docs.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/fields.md");
+    let text = fields();
+    if args.check {
+        let found = fs::read_to_string(&path).context("docs/fields.md cannot be read: run `cargo xtask docs`")?;
+        if found != text {
+            bail!("docs/fields.md is not what the schema says: run `cargo xtask docs`");
+        }
+        return Ok(());
+    }
+    fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+fn fields() -> String {
+    let mut text = String::from(
+        "# Fields of a record\n\nMade from `flow/src/schema.rs` by `cargo xtask docs`. The names are those of JSON, SQLite (table `flow`) and filters; \
+         NetObserv's where NetObserv has the field. A field that does not apply is absent in JSON and NULL in SQLite.\n",
+    );
+    let mut feature = None;
+    for field in Field::ALL {
+        if feature != Some(field.feature()) {
+            feature = Some(field.feature());
+            let _ = write!(text, "\n## {}\n\n| field | type | column | meaning |\n|---|---|---|---|\n", heading(field.feature()));
+        }
+        let _ = writeln!(text, "| `{}` | {} | {} | {} |", field.name(), kind(field.kind()), field.label(), field.doc().trim());
+    }
+    text
+}
+
+fn heading(feature: Feature) -> &'static str {
+    match feature {
+        Feature::Core => "Always",
+        Feature::Kubernetes => "On a cluster (not built yet)",
+        Feature::PktDrop => "Packet drops: `--enable-pkt-drop` (not built yet)",
+        Feature::Dns => "DNS: `--enable-dns` (not built yet)",
+        Feature::Rtt => "Round trip time: `--enable-rtt` (not built yet)",
+        Feature::PktTranslation => "Translation: `--enable-pkt-translation` (not built yet)",
+        Feature::NetworkEvents => "Network events: `--enable-network-events` (not built yet)",
+        Feature::UdnMapping => "User-defined networks: `--enable-udn-mapping` (not built yet)",
+        Feature::Ipsec => "IPsec: `--enable-ipsec` (not built yet)",
+        Feature::Tls => "TLS and QUIC: `--enable-tls` (not built yet)",
+        Feature::Subnets => "Subnet labels: `--get-subnets` (not built yet)",
+    }
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::UInt => "number",
+        Kind::Ip | Kind::Mac | Kind::Text => "text",
+        Kind::TextList => "list of texts",
+        Kind::UIntList => "list of numbers",
+        Kind::Events => "list of objects",
+    }
+}
