@@ -4,9 +4,9 @@ use clap::Subcommand;
 
 /// What to measure.
 #[derive(Subcommand)]
-pub enum Command {}
+pub(crate) enum Command {}
 
 /// Runs one benchmark.
-pub fn run(command: &Command) -> anyhow::Result<()> {
+pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     match *command {}
 }

@@ -7,14 +7,14 @@ use flow::{Feature, Field, Kind};
 
 /// Arguments of `cargo xtask docs`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Write nothing; fail if a file differs from what would be written.
     #[arg(long)]
     check: bool,
 }
 
 /// Writes or checks the generated docs.
-pub fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/fields.md");
     let text = fields();
     if args.check {
@@ -32,13 +32,18 @@ fn fields() -> String {
         "# Fields of a record\n\nMade from `flow/src/schema.rs` by `cargo xtask docs`. The names are those of JSON, SQLite (table `flow`) and filters; \
          NetObserv's where NetObserv has the field. A field that does not apply is absent in JSON and NULL in SQLite.\n",
     );
-    let mut feature = None;
+    let mut features: Vec<Feature> = Vec::new();
     for field in Field::ALL {
-        if feature != Some(field.feature()) {
-            feature = Some(field.feature());
-            let _ = write!(text, "\n## {}\n\n| field | type | column | meaning |\n|---|---|---|---|\n", heading(field.feature()));
+        if !features.contains(&field.feature()) {
+            features.push(field.feature());
         }
-        let _ = writeln!(text, "| `{}` | {} | {} | {} |", field.name(), kind(field.kind()), field.label(), field.doc().trim());
+    }
+    for feature in features {
+        let _ = write!(text, "\n## {}\n\n| field | type | column | meaning |\n|---|---|---|---|\n", heading(feature));
+        for field in Field::ALL.iter().filter(|field| field.feature() == feature) {
+            let doc = field.doc().trim();
+            let _ = writeln!(text, "| `{}` | {} | {} | {doc} |", field.name(), kind(field.kind()), field.label());
+        }
     }
     text
 }

@@ -2,9 +2,9 @@
 
 /// Arguments.
 #[derive(clap::Args)]
-pub struct Args {}
+pub(crate) struct Args {}
 
 /// Runs it.
-pub fn run(_args: &Args) -> anyhow::Result<()> {
+pub(crate) fn run(_args: &Args) -> anyhow::Result<()> {
     anyhow::bail!("this command is not built yet")
 }
