@@ -2,6 +2,11 @@
 //!
 //! Owns the layout of every map key, map value and ring record. Knows nothing else: no allocation, no operating
 //! system, no aya. Everything here also runs on the host, in unit tests and fuzzers.
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 
+pub mod fragment;
+pub mod packet;
+pub mod parse;
+pub mod rules;
 pub mod types;
+pub mod wire;

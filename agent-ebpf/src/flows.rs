@@ -1,0 +1,165 @@
+//! Counting flows: the entry of this CPU in the map of the current generation, or a record in the fallback ring.
+
+use agent_common::{
+    parse::{Headers, Layer, Link, dscp, link_details},
+    types::{Counter, FAMILY_OTHER, FallbackRecord, FlowKey, FlowValue},
+    wire::Wire,
+};
+use aya_ebpf::{
+    bindings::{__sk_buff, BPF_NOEXIST, BPF_RB_NO_WAKEUP},
+    helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns},
+};
+
+use crate::{
+    counters, fragments,
+    maps::{FALLBACK, FLOWS4_0, FLOWS4_1, FLOWS6_0, FLOWS6_1, GENERATION},
+    packet::{Loaded, Skb},
+    work::{Parked, Work, work},
+};
+
+/// An address kind that has flow maps.
+pub(crate) trait Flows: Parked {
+    fn find(generation: u32, key: &FlowKey<Self>) -> Option<*mut FlowValue>;
+    fn add(generation: u32, key: &FlowKey<Self>, value: &FlowValue) -> bool;
+    fn new(skb: *mut __sk_buff, key: &FlowKey<Self>, l3: u32, is_l3: bool, family: u8);
+}
+
+macro_rules! flows {
+    ($address:ty, $zero:ident, $one:ident) => {
+        impl Flows for $address {
+            #[inline(always)]
+            fn find(generation: u32, key: &FlowKey<Self>) -> Option<*mut FlowValue> {
+                if generation == 0 { $zero.get_ptr_mut(key) } else { $one.get_ptr_mut(key) }
+            }
+
+            #[inline(always)]
+            fn add(generation: u32, key: &FlowKey<Self>, value: &FlowValue) -> bool {
+                let flags = u64::from(BPF_NOEXIST);
+                if generation == 0 { $zero.insert(key, value, flags).is_ok() } else { $one.insert(key, value, flags).is_ok() }
+            }
+
+            #[inline(never)]
+            fn new(skb: *mut __sk_buff, key: &FlowKey<Self>, l3: u32, is_l3: bool, family: u8) {
+                new(skb, key, l3, is_l3, family);
+            }
+        }
+    };
+}
+
+flows!([u8; 4], FLOWS4_0, FLOWS4_1);
+flows!([u8; 16], FLOWS6_0, FLOWS6_1);
+
+/// A key on the stack, where the verifier wants every access aligned to its size.
+#[repr(C, align(8))]
+struct Aligned<T>(T);
+
+/// What is needed to describe a new flow.
+pub(crate) struct Origin {
+    pub(crate) skb: Skb,
+    pub(crate) layer: Layer,
+    pub(crate) link: Link,
+    pub(crate) direction: u8,
+}
+
+/// The generation of flow maps to write to, 0 or 1.
+#[inline(always)]
+fn generation() -> u32 {
+    // SAFETY: user space writes the word as a whole.
+    GENERATION.get_ptr(0).map_or(0, |word| unsafe { word.read_volatile() } & 1)
+}
+
+/// Counts one buffer.
+#[inline(always)]
+pub(crate) fn count<A: Flows>(origin: &Origin, headers: &Headers<A>, wire: Wire) {
+    let skb = origin.skb;
+    let key = Aligned(FlowKey {
+        src: headers.src,
+        dst: headers.dst,
+        selector: headers.selector,
+        netns: skb.netns(),
+        ifindex: skb.ifindex(),
+        // SAFETY: the helper has no preconditions.
+        cpu: unsafe { bpf_get_smp_processor_id() } as u16,
+        proto: headers.proto,
+        kind: origin.direction | if headers.family == 0 { FAMILY_OTHER } else { 0 },
+    });
+    let generation = generation();
+    // SAFETY: the helper has no preconditions.
+    let now = unsafe { bpf_ktime_get_ns() };
+    if let Some(value) = A::find(generation, &key.0) {
+        // SAFETY: only this CPU writes entries whose key bears its number, and programs do not interrupt one another.
+        let value = unsafe { &mut *value };
+        value.packets += wire.packets;
+        value.bytes += wire.bytes;
+        value.last_ns = now;
+        value.tcp_flags |= headers.tcp_flags;
+        return;
+    }
+    let Some(Work { value, .. }) = work() else { return };
+    value.bytes = wire.bytes;
+    value.first_ns = now;
+    value.last_ns = now;
+    value.packets = wire.packets;
+    value.tcp_flags = headers.tcp_flags;
+    value.ethertype = origin.link.ethertype;
+    A::new(skb.0, &key.0, origin.link.l3 as u32, origin.layer == Layer::Ip, headers.family);
+}
+
+/// The first packet of a flow in this generation.
+///
+/// The value is put together in map memory: the verifier wants stack accesses aligned, which MAC addresses are not.
+#[inline(always)]
+fn new<A: Flows>(skb: *mut __sk_buff, key: &FlowKey<A>, l3: u32, is_l3: bool, family: u8) {
+    let Some(Work { value, .. }) = work() else { return };
+    describe(Skb(skb), l3, is_l3, value);
+    let generation = generation();
+    if A::add(generation, key, value) {
+        counters::add(if generation == 0 { Counter::New0 } else { Counter::New1 }, 1);
+    } else {
+        fall_back(key, family, value);
+    }
+}
+
+/// Fills in what only the first packet of a flow is asked for.
+#[inline(always)]
+fn describe(skb: Skb, l3: u32, is_l3: bool, value: &mut FlowValue) {
+    let packet = Loaded(skb);
+    let details = link_details(&packet, if is_l3 { Layer::Ip } else { Layer::Ethernet });
+    value.src_mac = details.src_mac;
+    value.dst_mac = details.dst_mac;
+    value.vlan = vlan(skb, details.vlan);
+    value.dscp = dscp(&packet, Link { ethertype: value.ethertype, l3: l3 as usize });
+}
+
+/// An accelerated tag is the outer one; those in the frame follow it.
+#[inline(always)]
+fn vlan(skb: Skb, in_frame: [u16; 2]) -> [u16; 2] {
+    if skb.vlan_present() == 0 { in_frame } else { [(skb.vlan_tci() & 0xfff) as u16, in_frame[0]] }
+}
+
+/// Sends the packet up as a flow of its own; counts it as lost when that ring is full too.
+#[inline(always)]
+fn fall_back<A: Flows>(key: &FlowKey<A>, family: u8, value: &FlowValue) {
+    let Some(mut record) = FALLBACK.reserve(0) else {
+        counters::add(Counter::LostFlowPackets, u64::from(value.packets));
+        counters::add(Counter::LostFlowBytes, value.bytes);
+        return;
+    };
+    record.write(FallbackRecord {
+        key: FlowKey {
+            src: fragments::bytes(key.src),
+            dst: fragments::bytes(key.dst),
+            selector: key.selector,
+            netns: key.netns,
+            ifindex: key.ifindex,
+            cpu: key.cpu,
+            proto: key.proto,
+            kind: key.kind,
+        },
+        family: u32::from(family),
+        pad: 0,
+        value: *value,
+    });
+    record.submit(u64::from(BPF_RB_NO_WAKEUP));
+    counters::add(Counter::Fallback, 1);
+}

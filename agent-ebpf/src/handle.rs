@@ -1,0 +1,159 @@
+//! What happens to one packet, step by step.
+
+use agent_common::{
+    parse::{self, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Headers, Layer, Link, UDP, segment_header_len},
+    types::Counter,
+    wire::wire_counts,
+};
+use aya_ebpf::{EbpfContext as _, bindings::__sk_buff, programs::TcContext};
+
+use crate::{
+    counters, filter,
+    flows::{self, Flows, Origin},
+    fragments,
+    packet::{Loaded, Skb},
+    packets,
+    settings::{HAS_RULES, MODE, MODE_PACKETS},
+    work::work,
+};
+
+/// TCX_NEXT, and TC_ACT_UNSPEC for clsact: go on as if we were not there.
+const NEXT: i32 = -1;
+
+/// Handles one packet; the result of every program.
+#[inline(always)]
+pub(crate) fn packet(ctx: &TcContext, layer: Layer, direction: u8) -> i32 {
+    let skb = Skb(ctx.as_ptr().cast());
+    counters::add(Counter::Seen, 1);
+    if filter::sampled() {
+        if MODE.load() == MODE_PACKETS && HAS_RULES.load() == 0 {
+            counters::add(Counter::Accepted, 1);
+            packets::copy(skb, layer, direction);
+        } else if !plain(skb, layer, direction) {
+            any(skb, layer, direction);
+        }
+    }
+    NEXT
+}
+
+/// The usual packet: read where it lies. False, and nothing done, when the packet is any other.
+#[inline(always)]
+fn plain(skb: Skb, layer: Layer, direction: u8) -> bool {
+    let direct = skb.direct();
+    let link = parse::untagged(&direct, layer);
+    let origin = Origin { skb, layer, link, direction };
+    if link.ethertype == ETHERTYPE_IPV4 {
+        parse::plain4(&direct, link.l3).is_some_and(|headers| take_plain(&origin, &headers))
+    } else if link.ethertype == ETHERTYPE_IPV6 {
+        parse::plain6(&direct, link.l3).is_some_and(|headers| take_plain(&origin, &headers))
+    } else {
+        false
+    }
+}
+
+/// Tunnels under segmentation offload need a second look at the packet, so they are none of the usual ones.
+#[inline(always)]
+fn take_plain<A: Flows>(origin: &Origin, headers: &Headers<A>) -> bool {
+    let gso_size = origin.skb.gso_size();
+    if gso_size != 0 && headers.proto == UDP {
+        return false;
+    }
+    if filter::accepted(headers, origin.direction) {
+        accept(origin, headers, gso_size, headers.payload);
+    }
+    true
+}
+
+/// Any packet, whatever its headers are and wherever they lie.
+#[inline(always)]
+fn any(skb: Skb, layer: Layer, direction: u8) {
+    let l3 = layer == Layer::Ip;
+    match parse_any(skb.0, l3) {
+        4 => finish4(skb.0, l3, direction),
+        6 => finish6(skb.0, l3, direction),
+        _ => 0,
+    };
+}
+
+/// Parses into work memory. Returns which headers were filled in, those with addresses of IPv4 (4) or the others (6).
+///
+/// This and what follows are functions of their own: seldom called, there once for all programs, and each with a stack that
+/// the others can use after it.
+#[inline(never)]
+fn parse_any(skb: *mut __sk_buff, l3: bool) -> u32 {
+    let packet = Loaded(Skb(skb));
+    let layer = if l3 { Layer::Ip } else { Layer::Ethernet };
+    let link = parse::link(&packet, layer);
+    let Some(work) = work() else { return 0 };
+    work.link = link;
+    if link.ethertype == ETHERTYPE_IPV4 {
+        if let Some(headers) = parse::ipv4(&packet, link.l3) {
+            work.headers4 = headers;
+            return 4;
+        }
+    } else if link.ethertype == ETHERTYPE_IPV6 {
+        if let Some(headers) = parse::ipv6(&packet, link.l3) {
+            work.headers6 = headers;
+            return 6;
+        }
+    }
+    work.headers6 = parse::other(&packet, layer, link, is_cut(link));
+    6
+}
+
+#[inline(never)]
+fn finish4(skb: *mut __sk_buff, l3: bool, direction: u8) -> u32 {
+    finish::<[u8; 4]>(skb, l3, direction)
+}
+
+#[inline(never)]
+fn finish6(skb: *mut __sk_buff, l3: bool, direction: u8) -> u32 {
+    finish::<[u8; 16]>(skb, l3, direction)
+}
+
+/// Whether a frame that was not parsed as IP should have been.
+#[inline(always)]
+fn is_cut(link: Link) -> bool {
+    matches!(link.ethertype, 0 | ETHERTYPE_IPV4 | ETHERTYPE_IPV6)
+}
+
+/// Handles the packet whose headers are in work memory.
+#[inline(always)]
+fn finish<A: Flows>(skb: *mut __sk_buff, l3: bool, direction: u8) -> u32 {
+    let Some(work) = work() else { return 0 };
+    let layer = if l3 { Layer::Ip } else { Layer::Ethernet };
+    let origin = Origin { skb: Skb(skb), layer, link: work.link, direction };
+    let headers = A::parked(work);
+    if headers.malformed {
+        counters::add(Counter::Malformed, 1);
+    }
+    fragments::resolve(origin.skb, headers);
+    if HAS_RULES.load() == 0 || A::by_rules(direction) {
+        let gso_size = origin.skb.gso_size();
+        let header_len = match (gso_size, headers.proto) {
+            (0, _) => 0,
+            (_, UDP) => tunnel(skb, headers.l4, headers.selector[1]),
+            _ => headers.payload,
+        };
+        accept(&origin, headers, gso_size, header_len);
+    }
+    1
+}
+
+/// Counts or copies a packet that the filter let through.
+#[inline(always)]
+fn accept<A: Flows>(origin: &Origin, headers: &Headers<A>, gso_size: u32, header_len: usize) {
+    counters::add(Counter::Accepted, 1);
+    if MODE.load() == MODE_PACKETS {
+        packets::copy(origin.skb, origin.layer, origin.direction);
+    } else {
+        let skb = origin.skb;
+        flows::count(origin, headers, wire_counts(skb.len(), gso_size, header_len as u32, skb.tag_len()));
+    }
+}
+
+/// End of the headers of a segment of a UDP packet.
+#[inline(never)]
+fn tunnel(skb: *mut __sk_buff, l4: usize, port: u16) -> usize {
+    segment_header_len(&Loaded(Skb(skb)), l4, port)
+}

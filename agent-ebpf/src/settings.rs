@@ -1,0 +1,37 @@
+//! Constants that user space sets by name before loading. Frozen with `.rodata`, so the verifier knows their values.
+
+use aya_ebpf::Global;
+
+/// [`MODE`]: copy packets instead of counting flows.
+pub(crate) const MODE_PACKETS: u32 = 1;
+
+/// 0 counts flows, 1 copies packets.
+#[unsafe(no_mangle)]
+pub(crate) static MODE: Global<u32> = Global::new(0);
+/// Most bytes of a frame that are copied.
+#[unsafe(no_mangle)]
+pub(crate) static SNAPLEN: Global<u32> = Global::new(65_536);
+/// One packet of this many is taken, at random; 0 and 1 take all.
+#[unsafe(no_mangle)]
+pub(crate) static SAMPLING: Global<u32> = Global::new(1);
+/// 1 when there are rules.
+#[unsafe(no_mangle)]
+pub(crate) static HAS_RULES: Global<u32> = Global::new(0);
+/// Packet ring of a CPU: `(cpu >> RING_SHIFT) & RING_MASK`.
+#[unsafe(no_mangle)]
+pub(crate) static RING_SHIFT: Global<u32> = Global::new(0);
+/// See [`RING_SHIFT`]; at most 7.
+#[unsafe(no_mangle)]
+pub(crate) static RING_MASK: Global<u32> = Global::new(0);
+/// Where the network namespace comes from: 0 there is one only, 1 helper `bpf_get_netns_cookie`, 2 by the offsets below.
+#[unsafe(no_mangle)]
+pub(crate) static NETNS_SOURCE: Global<u32> = Global::new(0);
+/// Offset of `sk_buff.dev`.
+#[unsafe(no_mangle)]
+pub(crate) static OFF_SKB_DEV: Global<u32> = Global::new(0);
+/// Offset of `net_device.nd_net.net`.
+#[unsafe(no_mangle)]
+pub(crate) static OFF_DEV_ND_NET: Global<u32> = Global::new(0);
+/// Offset of `net.net_cookie`.
+#[unsafe(no_mangle)]
+pub(crate) static OFF_NET_COOKIE: Global<u32> = Global::new(0);
