@@ -137,6 +137,13 @@ macro_rules! fields {
             pub fn get(&self, field: Field) -> Option<Value<'_>> {
                 match field { $(Field::$json => self.$name.as_ref().map(FieldType::value),)* }
             }
+
+            /// Takes every value that `newer` has; what it has not stays as it was.
+            pub fn update_from(&mut self, newer: &Self) {
+                $(if newer.$name.is_some() {
+                    self.$name.clone_from(&newer.$name);
+                })*
+            }
         }
 
         impl Serialize for FlowRecord {
