@@ -67,7 +67,8 @@ fn take_plain<A: Flows>(origin: &Origin, headers: &Headers<A>) -> bool {
 /// Any packet, whatever its headers are and wherever they lie.
 #[inline(always)]
 fn any(skb: Skb, layer: Layer, direction: u8) {
-    let l3 = layer == Layer::Ip;
+    let l3 = u32::from(layer == Layer::Ip);
+    let direction = u32::from(direction);
     match parse_any(skb.0, l3) {
         4 => finish4(skb.0, l3, direction),
         6 => finish6(skb.0, l3, direction),
@@ -80,9 +81,10 @@ fn any(skb: Skb, layer: Layer, direction: u8) {
 /// This and what follows are functions of their own: seldom called, there once for all programs, and each with a stack that
 /// the others can use after it.
 #[inline(never)]
-fn parse_any(skb: *mut __sk_buff, l3: bool) -> u32 {
+#[unsafe(no_mangle)]
+extern "C" fn parse_any(skb: *mut __sk_buff, l3: u32) -> u32 {
     let packet = Loaded(Skb(skb));
-    let layer = if l3 { Layer::Ip } else { Layer::Ethernet };
+    let layer = if l3 != 0 { Layer::Ip } else { Layer::Ethernet };
     let link = parse::link(&packet, layer);
     let Some(work) = work() else { return 0 };
     work.link = link;
@@ -102,12 +104,14 @@ fn parse_any(skb: *mut __sk_buff, l3: bool) -> u32 {
 }
 
 #[inline(never)]
-fn finish4(skb: *mut __sk_buff, l3: bool, direction: u8) -> u32 {
+#[unsafe(no_mangle)]
+extern "C" fn finish4(skb: *mut __sk_buff, l3: u32, direction: u32) -> u32 {
     finish::<[u8; 4]>(skb, l3, direction)
 }
 
 #[inline(never)]
-fn finish6(skb: *mut __sk_buff, l3: bool, direction: u8) -> u32 {
+#[unsafe(no_mangle)]
+extern "C" fn finish6(skb: *mut __sk_buff, l3: u32, direction: u32) -> u32 {
     finish::<[u8; 16]>(skb, l3, direction)
 }
 
@@ -119,20 +123,20 @@ fn is_cut(link: Link) -> bool {
 
 /// Handles the packet whose headers are in work memory.
 #[inline(always)]
-fn finish<A: Flows>(skb: *mut __sk_buff, l3: bool, direction: u8) -> u32 {
+fn finish<A: Flows>(skb: *mut __sk_buff, l3: u32, direction: u32) -> u32 {
     let Some(work) = work() else { return 0 };
-    let layer = if l3 { Layer::Ip } else { Layer::Ethernet };
-    let origin = Origin { skb: Skb(skb), layer, link: work.link, direction };
+    let layer = if l3 != 0 { Layer::Ip } else { Layer::Ethernet };
+    let origin = Origin { skb: Skb(skb), layer, link: work.link, direction: direction as u8 };
     let headers = A::parked(work);
     if headers.malformed {
         counters::add(Counter::Malformed, 1);
     }
     fragments::resolve(origin.skb, headers);
-    if HAS_RULES.load() == 0 || A::by_rules(direction) {
+    if HAS_RULES.load() == 0 || A::by_rules(direction as u8) {
         let gso_size = origin.skb.gso_size();
         let header_len = match (gso_size, headers.proto) {
             (0, _) => 0,
-            (_, UDP) => tunnel(skb, headers.l4, headers.selector[1]),
+            (_, UDP) => tunnel(skb, headers.l4 as u32, u32::from(headers.selector[1])) as usize,
             _ => headers.payload,
         };
         accept(&origin, headers, gso_size, header_len);
@@ -154,6 +158,7 @@ fn accept<A: Flows>(origin: &Origin, headers: &Headers<A>, gso_size: u32, header
 
 /// End of the headers of a segment of a UDP packet.
 #[inline(never)]
-fn tunnel(skb: *mut __sk_buff, l4: usize, port: u16) -> usize {
-    segment_header_len(&Loaded(Skb(skb)), l4, port)
+#[unsafe(no_mangle)]
+extern "C" fn tunnel(skb: *mut __sk_buff, l4: u32, port: u32) -> u32 {
+    segment_header_len(&Loaded(Skb(skb)), l4 as usize, port as u16) as u32
 }

@@ -19,11 +19,12 @@ use crate::{
 /// Copies one packet to its ring, or counts it as lost.
 #[inline(always)]
 pub(crate) fn copy(skb: Skb, layer: Layer, direction: u8) {
-    let _ = copy_out(skb.0, layer == Layer::Ip, direction);
+    let _ = copy_out(skb.0, u32::from(layer == Layer::Ip), u32::from(direction));
 }
 
 #[inline(never)]
-fn copy_out(skb: *mut __sk_buff, l3: bool, direction: u8) -> u32 {
+#[unsafe(no_mangle)]
+extern "C" fn copy_out(skb: *mut __sk_buff, l3: u32, direction: u32) -> u32 {
     let skb = Skb(skb);
     let netns = skb.netns();
     if !write(skb, l3, direction, netns).unwrap_or(false) {
@@ -35,7 +36,7 @@ fn copy_out(skb: *mut __sk_buff, l3: bool, direction: u8) -> u32 {
 }
 
 #[inline(always)]
-fn write(skb: Skb, l3: bool, direction: u8, netns: u32) -> Option<bool> {
+fn write(skb: Skb, l3: u32, direction: u32, netns: u32) -> Option<bool> {
     let scratch = scratch()?;
     let len = skb.len();
     let snaplen = SNAPLEN.load();
@@ -50,8 +51,8 @@ fn write(skb: Skb, l3: bool, direction: u8, netns: u32) -> Option<bool> {
         caplen,
         vlan_tci: if tagged { skb.vlan_tci() as u16 } else { 0 },
         vlan_proto: if tagged { u16::from_be(skb.vlan_proto() as u16) } else { 0 },
-        kind: direction,
-        l3: u8::from(l3),
+        kind: direction as u8,
+        l3: l3 as u8,
         pad: [0; 2],
     };
     // SAFETY: this CPU's scratch memory is used by one program at a time.

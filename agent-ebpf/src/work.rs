@@ -35,7 +35,13 @@ pub(crate) trait Parked: Address {
 }
 
 macro_rules! parked {
-    ($address:ty, $field:ident) => {
+    ($address:ty, $field:ident, $rules:ident) => {
+        #[inline(never)]
+        #[unsafe(no_mangle)]
+        extern "C" fn $rules(direction: u32) -> u32 {
+            u32::from(filter::by_rules::<$address>(direction as u8))
+        }
+
         impl Parked for $address {
             #[inline(always)]
             fn park(work: &mut Work, headers: Headers<Self>) {
@@ -47,13 +53,13 @@ macro_rules! parked {
                 &mut work.$field
             }
 
-            #[inline(never)]
+            #[inline(always)]
             fn by_rules(direction: u8) -> bool {
-                filter::by_rules::<Self>(direction)
+                $rules(u32::from(direction)) != 0
             }
         }
     };
 }
 
-parked!([u8; 4], headers4);
-parked!([u8; 16], headers6);
+parked!([u8; 4], headers4, rules4);
+parked!([u8; 16], headers6, rules6);
