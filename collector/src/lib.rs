@@ -1,5 +1,53 @@
-//! collector
+//! What happens to records and packets after an agent has made them: checked, written to files, limited, shown.
+//!
+//! # A capture
+//! ```text
+//!             Input (bounded)                    bounded, blocking
+//! agent(s) ──────────────────▶ ingest ─────────────────────────────▶ store thread ──▶ .json .db .pcapng, or pcapng on stdout
+//!  flow::Sink                    │ └────────────────────────────────▶ lines thread ──▶ text or JSON lines on stdout
+//!                                └─ bounded, newest wins ───────────▶ Feed ─────────▶ live table
+//! ```
+//! ```ignore
+//! let Started { input, feed, status, collector } = collector::start(options, stop.clone())?;
+//! agent.run(Box::new(input));                       // Input: Clone + flow::Sink; deliver() blocks while we are behind
+//! while let Some(batch) = feed.recv_timeout(..) {}  // Feed: Arc<flow::Batch>, for the table
+//! status.snapshot();                                // Status: totals, counters, sizes, for the header
+//! let summary = collector.finish();                 // after the agent delivered its last batch: drains, closes, sums up
+//! ```
+//! Nothing is lost between `deliver` and the files: both queues block. Only the table may skip, and that is counted.
+//! Any part may end the capture with [`flow::Stop`]; the owner of agent and collector waits on it, stops the agent,
+//! then calls [`Collector::finish`]. `finish` does not need a request to stop.
+//!
+//! # A saved file
+//! [`open::open`] gives the same batches from a `.json`, `.db`, `.pcapng` or `.pcap` file, and repairs what a killed
+//! capture left; [`lines::print`] writes them as lines.
+//!
+//! This crate must not know aya or the kernel, nor write to a cluster's API.
 
+mod about;
+mod capture;
 pub mod decode;
+mod error;
+mod feed;
+mod files;
+mod ingest;
+mod limits;
+pub mod lines;
+pub mod open;
+mod options;
+mod queue;
+mod status;
+mod store;
+mod summary;
 pub mod tui;
 pub mod view;
+
+pub use capture::{Collector, Input, Started, start};
+pub use error::CollectorError;
+pub use feed::Feed;
+pub use options::{Format, Options, Stdout};
+pub use status::{FileStatus, Snapshot, Status};
+pub use summary::{FileSummary, Summary};
+
+#[doc(hidden)]
+pub mod bench;

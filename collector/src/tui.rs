@@ -9,7 +9,7 @@ use std::{
 
 use flow::{Batch, Stop};
 
-pub use setup::{Ask, Source, Status, TableSetup};
+pub use setup::{Ask, Progress, Source, TableSetup};
 
 mod setup;
 

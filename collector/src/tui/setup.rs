@@ -21,17 +21,19 @@ pub enum Source {
 
 /// What the stores say of themselves, asked for before each frame: keep it cheap.
 #[derive(Clone, Debug, Default)]
-pub struct Status {
+pub struct Progress {
     /// Sum of the sizes of the output files, bytes.
     pub file_bytes: u64,
-    /// What counts against `--max-packets`.
+    /// Packets taken in so far: what counts against `--max-packets`.
     pub packets: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
     /// Counters of the collector's own (store failed, view skipped, past the limit...); added to the agents'.
     pub counters: Counters,
 }
 
-/// Asks the stores for their [`Status`].
-pub type Ask = Box<dyn Fn() -> Status + Send>;
+/// Asks the stores for their [`Progress`].
+pub type Ask = Box<dyn Fn() -> Progress + Send>;
 
 /// Everything the table has to know besides the batches.
 pub struct TableSetup {
@@ -46,7 +48,7 @@ pub struct TableSetup {
     /// Where the capture will end by itself; shown as progress.
     pub limits: Limits,
     /// The stores, if there are any.
-    pub status: Option<Ask>,
+    pub progress: Option<Ask>,
     /// Filters in force from the start, as they would be typed.
     pub filters: Vec<String>,
     /// Whether colours may be used; bold, reverse and symbols are used either way.
@@ -68,7 +70,7 @@ impl TableSetup {
             what: String::new(),
             node: Arc::from(""),
             limits: Limits { time: None, bytes: None, packets: None },
-            status: None,
+            progress: None,
             filters: Vec::new(),
             colour: true,
             max_flows: 100_000,
