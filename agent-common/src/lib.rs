@@ -5,6 +5,7 @@
 #![cfg_attr(not(test), no_std)]
 
 pub mod fragment;
+pub mod kfunc;
 pub mod packet;
 pub mod parse;
 pub mod rules;

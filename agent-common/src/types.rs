@@ -50,7 +50,8 @@ pub struct FlowValue {
     pub bytes: u64,
     /// First packet, CLOCK_MONOTONIC ns.
     pub first_ns: u64,
-    /// Last packet, CLOCK_MONOTONIC ns.
+    /// Last packet, CLOCK_MONOTONIC ns. Exact for the first [`EXACT_PACKETS`] packets and for the first one in each timer
+    /// tick; else early by at most one tick (4 ms at HZ=250), as reading the clock costs more than all else together.
     pub last_ns: u64,
     /// Wire packets: a GSO packet counts as its segments.
     pub packets: u32,
@@ -66,9 +67,12 @@ pub struct FlowValue {
     pub vlan: [u16; 2],
     /// DSCP (6 bits) of the first packet.
     pub dscp: u8,
-    /// Zero.
+    /// The first three are zero; the others are the kernel's own note of the tick in which `last_ns` was set.
     pub pad: [u8; 7],
 }
+
+/// Packets of an entry whose time is always read; see [`FlowValue::last_ns`].
+pub const EXACT_PACKETS: u32 = 32;
 
 /// Record of the fallback ring: a packet whose flow did not fit into its map, as a flow of its own.
 #[repr(C)]

@@ -2,7 +2,10 @@
 
 use core::mem::MaybeUninit;
 
-use agent_common::packet::{Header, Packet};
+use agent_common::{
+    kfunc,
+    packet::{Header, Packet},
+};
 use aya_ebpf::{
     bindings::__sk_buff,
     helpers::{
@@ -60,7 +63,8 @@ impl Skb {
             0 => 0,
             // SAFETY: the helper takes the context.
             1 => unsafe { bpf_get_netns_cookie(self.0.cast()) as u32 },
-            _ => self.netns_by_offsets().unwrap_or(0),
+            2 => self.netns_by_offsets().unwrap_or(0),
+            _ => self.netns_by_cast(),
         }
     }
 
@@ -69,6 +73,29 @@ impl Skb {
         let dev = read_kernel::<usize>(self.0 as usize, OFF_SKB_DEV.load())?;
         let net = read_kernel::<usize>(dev, OFF_DEV_ND_NET.load())?;
         read_kernel::<u32>(net, OFF_NET_COOKIE.load())
+    }
+
+    /// The same walk as plain loads, which the kernel allows from its own `sk_buff` (Linux 6.2): a tenth of the cost.
+    #[inline(always)]
+    fn netns_by_cast(self) -> u32 {
+        let kernel: usize;
+        // SAFETY: user space has put a call of bpf_cast_to_kern_ctx, which takes and returns one pointer, in this place.
+        unsafe {
+            core::arch::asm!(
+                "call {function}",
+                function = const kfunc::PLACEHOLDER,
+                inlateout("r1") self.0 => _,
+                lateout("r0") kernel,
+                lateout("r2") _,
+                lateout("r3") _,
+                lateout("r4") _,
+                lateout("r5") _,
+                options(nostack),
+            );
+            let dev = load_kernel::<usize>(kernel, OFF_SKB_DEV.load());
+            let net = load_kernel::<usize>(dev, OFF_DEV_ND_NET.load());
+            load_kernel::<u64>(net, OFF_NET_COOKIE.load()) as u32
+        }
     }
 
     /// Copies the first `len` bytes to `to`.
@@ -89,6 +116,15 @@ impl Skb {
 fn read_kernel<T>(base: usize, offset: u32) -> Option<T> {
     // SAFETY: the helper survives any address.
     unsafe { bpf_probe_read_kernel((base + offset as usize) as *const T).ok() }
+}
+
+/// # Safety
+///
+/// `base` must be a pointer that the verifier knows, to a kernel structure with a `T` at `offset`.
+#[inline(always)]
+unsafe fn load_kernel<T>(base: usize, offset: u32) -> T {
+    // SAFETY: as the caller promises; a load that faults yields 0.
+    unsafe { ((base + offset as usize) as *const T).read_volatile() }
 }
 
 /// This CPU's scratch memory.
