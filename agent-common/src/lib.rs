@@ -5,6 +5,8 @@
 #![cfg_attr(not(test), no_std)]
 
 pub mod fragment;
+#[cfg(test)]
+mod frames;
 pub mod kfunc;
 pub mod packet;
 pub mod parse;

@@ -155,3 +155,6 @@ fn contains<A: Address>(net: &[u32; 4], mask: &[u32; 4], address: [u32; 4]) -> b
                 && (address[2] ^ net[2]) & mask[2] == 0
                 && (address[3] ^ net[3]) & mask[3] == 0))
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,7 +60,9 @@ pub fn link<P: Packet + ?Sized>(packet: &P, layer: Layer) -> Link {
 #[inline(always)]
 pub fn untagged<P: Packet + ?Sized>(packet: &P, layer: Layer) -> Link {
     match layer {
-        Layer::Ethernet => Link { ethertype: packet.header::<ETHERNET>(0).map_or(0, |header| header.be16::<12>()), l3: ETHERNET },
+        Layer::Ethernet => {
+            Link { ethertype: packet.header::<ETHERNET>(0).map_or(0, |header| header.be16::<12>()), l3: ETHERNET }
+        }
         Layer::Ip => Link { ethertype: version(packet), l3: 0 },
     }
 }
