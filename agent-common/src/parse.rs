@@ -57,13 +57,8 @@ impl Address for [u8; 16] {
 
     #[inline(always)]
     fn words(&self) -> [u32; 4] {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *self;
-        [
-            u32::from_ne_bytes([a, b, c, d]),
-            u32::from_ne_bytes([e, f, g, h]),
-            u32::from_ne_bytes([i, j, k, l]),
-            u32::from_ne_bytes([m, n, o, p]),
-        ]
+        let (words, _) = self.as_chunks::<4>();
+        core::array::from_fn(|index| u32::from_ne_bytes(words[index]))
     }
 }
 

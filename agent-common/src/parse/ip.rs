@@ -10,6 +10,10 @@ const IPV6: usize = 40;
 /// Most extension headers that are followed; more is not seen in honest traffic (RFC 8504 section 5.3 allows limits).
 const EXTENSIONS: usize = 8;
 
+/// Bits of the word that holds flags and offset of an IPv4 fragment.
+const MORE_FRAGMENTS: u16 = 0x2000;
+const OFFSET: u16 = 0x1fff;
+
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
@@ -75,9 +79,9 @@ fn fixed4<P: Packet + ?Sized>(packet: &P, l3: usize) -> Option<Headers<[u8; 4]>>
         selector_known: false,
         flags_known: false,
         malformed: header.byte::<0>() >> 4 != 4 || length < IPV4,
-        piece: match fragment & 0x3fff {
-            0 => Piece::Whole,
-            place if place & 0x1fff == 0 => Piece::First,
+        piece: match (fragment & OFFSET, fragment & MORE_FRAGMENTS) {
+            (0, 0) => Piece::Whole,
+            (0, _) => Piece::First,
             _ => Piece::Later,
         },
         id: u32::from(header.be16::<4>()),

@@ -159,7 +159,8 @@ pub fn other<P: Packet + ?Sized>(packet: &P, layer: Layer, link: Link, malformed
 }
 
 #[inline(always)]
-const fn widen(mac: [u8; 6]) -> [u8; 16] {
-    let [a, b, c, d, e, f] = mac;
-    [a, b, c, d, e, f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+fn widen(mac: [u8; 6]) -> [u8; 16] {
+    let mut address = [0; 16];
+    address[..6].copy_from_slice(&mac);
+    address
 }
