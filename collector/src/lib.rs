@@ -51,3 +51,5 @@ pub use summary::{FileSummary, Summary};
 
 #[doc(hidden)]
 pub mod bench;
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,117 @@
+//! What a capture is, in words and numbers that go into every file.
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use flow::{
+    CaptureConfig, Rule,
+    rules::{Action, Direction, Ports},
+    show::{date_time, stamp},
+};
+
+use crate::Options;
+
+/// Who captures what, since when.
+#[derive(Clone, Debug)]
+pub(crate) struct About {
+    pub(crate) config: Arc<CaptureConfig>,
+    pub(crate) command: Vec<String>,
+    pub(crate) version: String,
+    /// ns since the epoch.
+    pub(crate) started_ns: u64,
+}
+
+impl About {
+    /// A capture that begins now.
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            config: Arc::clone(&options.config),
+            command: options.command.clone(),
+            version: options.version.clone(),
+            started_ns: now_ns(),
+        }
+    }
+
+    /// The name under which files say who wrote them.
+    pub(crate) fn application(&self) -> String {
+        format!("oc-netobserv {}", self.version)
+    }
+
+    /// The name of its files: UTC, RFC 3339 without colons.
+    pub(crate) fn stamp(&self) -> String {
+        stamp(self.started_ns / 1_000_000_000)
+    }
+}
+
+/// Wall clock, ns since the epoch.
+pub(crate) fn now_ns() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+}
+
+/// RFC 3339, UTC, to the millisecond.
+pub(crate) fn time_text(ns: u64) -> String {
+    date_time(ns / 1_000_000).replace(' ', "T") + "Z"
+}
+
+/// Name and release of the kernel, `Linux 6.12.1`; just `Linux` where `/proc` does not tell.
+pub(crate) fn operating_system() -> String {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("Linux {}", release.trim()).trim_end().to_owned()
+}
+
+/// The rules as options that give them, joined by `or`; empty for none.
+pub(crate) fn rules_text(rules: &[Rule]) -> String {
+    rules.iter().map(rule_text).collect::<Vec<_>>().join(" or ")
+}
+
+fn rule_text(rule: &Rule) -> String {
+    // Destructured, so that a new condition cannot be forgotten here.
+    let Rule { action, net, peer, direction, protocol, port, sport, dport, tcp_flags, icmp_type, icmp_code } = rule;
+    let mut words = vec![match action {
+        Action::Accept => "--action=Accept".to_owned(),
+        Action::Reject => "--action=Reject".to_owned(),
+    }];
+    let mut push = |name: &str, value: Option<String>| words.extend(value.map(|value| format!("--{name}={value}")));
+    push("direction", direction.map(|d| if d == Direction::Ingress { "Ingress" } else { "Egress" }.to_owned()));
+    push("cidr", net.map(|net| net.to_string()));
+    push("peer-cidr", peer.map(|net| net.to_string()));
+    push("protocol", protocol.map(|number| number.to_string()));
+    push("port", port.map(ports_text));
+    push("sport", sport.map(ports_text));
+    push("dport", dport.map(ports_text));
+    push("tcp-flags", tcp_flags.map(|flags| format!("{:#x}/{:#x}", flags.value, flags.mask)));
+    push("icmp-type", icmp_type.map(|number| number.to_string()));
+    push("icmp-code", icmp_code.map(|number| number.to_string()));
+    words.join(" ")
+}
+
+fn ports_text(ports: Ports) -> String {
+    let range = |(low, high)| if low == high { format!("{low}") } else { format!("{low}-{high}") };
+    ports.second.map_or_else(|| range(ports.first), |second| format!("{},{}", range(ports.first), range(second)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339() {
+        assert_eq!(time_text(1_782_123_072_900_000_000), "2026-06-22T10:11:12.900Z");
+    }
+
+    #[test]
+    fn rules_read_as_options() {
+        let http = Rule {
+            protocol: Some(6),
+            port: Some(Ports { first: (80, 80), second: Some((8000, 8100)) }),
+            ..Rule::default()
+        };
+        let peer = Rule { action: Action::Reject, peer: "10.0.0.0/8".parse().ok(), ..Rule::default() };
+        assert_eq!(
+            rules_text(&[http, peer]),
+            "--action=Accept --protocol=6 --port=80,8000-8100 or --action=Reject --peer-cidr=10.0.0.0/8"
+        );
+    }
+}

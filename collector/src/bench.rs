@@ -1,0 +1,69 @@
+//! For benchmarks and tests of other crates: made-up data, and the stores without threads around them. No part of the
+//! program uses it.
+
+use std::{
+    io,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use flow::{Batch, CaptureConfig, Stop};
+
+use crate::{
+    Options, Status, Stdout,
+    about::About,
+    files::Files,
+    store::Stores,
+};
+
+pub mod data;
+
+/// What a run of [`stores`] took.
+#[derive(Clone, Copy, Debug)]
+pub struct Took {
+    /// From the first batch until all is in the files, indexes not included.
+    pub write: Duration,
+    /// Building the indexes.
+    pub index: Duration,
+    /// Size of all files.
+    pub bytes: u64,
+}
+
+/// Writes `batches` to new files below `dir` on this thread, as the store thread of a capture does.
+///
+/// # Errors
+/// Anything that a store could not do.
+pub fn stores(dir: &Path, config: CaptureConfig, batches: impl IntoIterator<Item = Batch>) -> io::Result<Took> {
+    let error = |text: String| io::Error::other(text);
+    let options = options(config, dir);
+    let (about, status, stop) = (Arc::new(About::new(&options)), Status::new(), Stop::default());
+    let files = Files::create(dir, options.config.mode, &about.stamp()).map_err(|e| error(e.to_string()))?;
+    let mut stores = Stores::new(about, status, stop.clone());
+    for (path, file) in files.data {
+        stores.add_file(path, file).map_err(|e| error(e.to_string()))?;
+    }
+    let started = Instant::now();
+    for batch in batches {
+        stores.take(&batch);
+    }
+    let closing = stores.close();
+    let write = started.elapsed() - closing.index;
+    match stop.reason() {
+        Some(reason) => Err(error(format!("{reason:?}"))),
+        None => Ok(Took { write, index: closing.index, bytes: closing.files.iter().map(|file| file.bytes).sum() }),
+    }
+}
+
+/// Options of a capture into files below `dir`.
+pub fn options(config: CaptureConfig, dir: &Path) -> Options {
+    Options {
+        config: Arc::new(config),
+        command: vec!["bench".into()],
+        version: env!("CARGO_PKG_VERSION").into(),
+        output_dir: Some(dir.into()),
+        stdout: Stdout::Nothing,
+        feed: false,
+        queue_bytes: Options::QUEUE_BYTES,
+    }
+}

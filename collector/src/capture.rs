@@ -1,0 +1,223 @@
+//! The life of a collector: [`start`] opens files and threads, [`Collector::finish`] drains and closes them.
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use flow::{Batch, Closed, Reason, Sink, Stop, config::Mode};
+
+use crate::{
+    CollectorError, Feed, FileSummary, Options, Status, Stdout, Summary,
+    about::{About, time_text},
+    feed,
+    files::Files,
+    ingest::{Ingest, Outputs},
+    limits::{Allowance, Timer},
+    lines,
+    queue::{self, Sender},
+    store::{self, Stores},
+};
+
+/// Most batches in a queue, however small.
+const QUEUE_BATCHES: usize = 1024;
+
+/// A collector at work.
+#[derive(Debug)]
+pub struct Started {
+    /// Where agents deliver.
+    pub input: Input,
+    /// For the table, if it was asked for.
+    pub feed: Option<Feed>,
+    /// The state at any moment.
+    pub status: Status,
+    /// To end it.
+    pub collector: Collector,
+}
+
+/// Takes batches from an agent; cheap to clone, one per agent.
+#[derive(Clone, Debug)]
+pub struct Input(Sender<Batch>);
+
+impl Sink for Input {
+    fn deliver(&mut self, batch: Batch) -> Result<(), Closed> {
+        self.0.send(batch).map_err(|_| Closed)
+    }
+}
+
+/// Ends a capture. Dropped without [`Collector::finish`], the threads drain and close by themselves, once every
+/// [`Input`] is gone.
+#[derive(Debug)]
+pub struct Collector {
+    input: Sender<Batch>,
+    ingest: JoinHandle<Vec<String>>,
+    store: Option<JoinHandle<store::Closing>>,
+    lines: Option<JoinHandle<()>>,
+    timer: Option<Timer>,
+    about: Arc<About>,
+    summary: Option<PathBuf>,
+    status: Status,
+    stop: Stop,
+}
+
+/// Creates the files, starts the threads and the clock of `--max-time`.
+///
+/// # Errors
+/// A directory, a file or a thread cannot be made; nothing is left running.
+pub fn start(options: Options, stop: Stop) -> Result<Started, CollectorError> {
+    if options.stdout == Stdout::Pcapng && options.config.mode == Mode::Flows {
+        return Err(CollectorError::PcapngOfFlows);
+    }
+    let about = Arc::new(About::new(&options));
+    let status = Status::new();
+    let mut outputs = Outputs::default();
+    let (stores, summary) = open_stores(&options, &about, &status, &stop)?;
+    let store = stores.map(|stores| {
+        let (sender, receiver) = queue::channel(QUEUE_BATCHES, options.queue_bytes);
+        outputs.store = Some(sender);
+        spawn("store", move || stores.run(&receiver))
+    });
+    let lines = if let Stdout::Lines(format) = options.stdout {
+        let (sender, receiver) = queue::channel(QUEUE_BATCHES, options.queue_bytes);
+        outputs.lines = Some(sender);
+        let stop = stop.clone();
+        Some(spawn("lines", move || lines::run(&receiver, format, &stop))?)
+    } else {
+        None
+    };
+    let feed = options.feed.then(|| {
+        let (feeder, feed) = feed::feed(options.queue_bytes);
+        outputs.feed = Some(feeder);
+        feed
+    });
+    let limits = options.config.limits;
+    let (input, receiver) = queue::channel(QUEUE_BATCHES, options.queue_bytes);
+    let ingest = Ingest::new(outputs, Allowance::new(limits.packets), status.clone(), stop.clone());
+    let ingest = spawn("ingest", move || ingest.run(&receiver))?;
+    let timer = limits.time.map(|limit| Timer::start(limit, stop.clone())).transpose();
+    let collector = Collector {
+        input: input.clone(),
+        ingest,
+        store: store.transpose()?,
+        lines,
+        timer: timer.map_err(CollectorError::Thread)?,
+        about,
+        summary,
+        status: status.clone(),
+        stop,
+    };
+    Ok(Started { input: Input(input), feed, status, collector })
+}
+
+/// The stores that `options` ask for, and where the summary goes.
+fn open_stores(
+    options: &Options,
+    about: &Arc<About>,
+    status: &Status,
+    stop: &Stop,
+) -> Result<(Option<Stores>, Option<PathBuf>), CollectorError> {
+    let stamp = about.stamp();
+    let files = options.output_dir.as_deref().map(|dir| Files::create(dir, options.config.mode, &stamp)).transpose()?;
+    let mut stores = Stores::new(Arc::clone(about), status.clone(), stop.clone());
+    if options.stdout == Stdout::Pcapng {
+        stores.add_stdout()?;
+    }
+    let mut summary = None;
+    if let Some(files) = files {
+        for (path, file) in files.data {
+            stores.add_file(path, file)?;
+        }
+        summary = Some(files.summary);
+    }
+    Ok(((!stores.is_empty()).then_some(stores), summary))
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, CollectorError> {
+    thread::Builder::new().name(name.into()).spawn(body).map_err(CollectorError::Thread)
+}
+
+impl Collector {
+    /// Ends the capture: takes what has been delivered (later deliveries are refused), writes it, closes the files,
+    /// builds the indexes, writes the summary. Call it when the agents have delivered their last batch.
+    pub fn finish(self) -> Summary {
+        let Self { input, ingest, store, lines, timer, about, summary: path, status, stop } = self;
+        let capture = status.started().elapsed();
+        drop(timer);
+        input.close();
+        let closing = Instant::now();
+        let nodes = join(ingest, &stop).unwrap_or_default();
+        if let Some(lines) = lines {
+            join(lines, &stop);
+        }
+        let stores = store.and_then(|store| join(store, &stop)).unwrap_or_default();
+        let close = closing.elapsed().saturating_sub(stores.index);
+        let mut summary = sum_up(&about, &status, &stop, nodes, stores.files);
+        (summary.capture, summary.close, summary.index) = (capture, close, stores.index);
+        if let Some(path) = path {
+            match summary.write(&path) {
+                Ok(()) => summary.path = Some(path),
+                Err(error) => {
+                    stop.request(Reason::Failed(format!("cannot write {}: {error}", path.display())));
+                    summary.summary_error = Some(error.to_string());
+                }
+            }
+        }
+        summary
+    }
+}
+
+/// What the thread returned; a thread that panicked makes the capture a failed one.
+fn join<T>(thread: JoinHandle<T>, stop: &Stop) -> Option<T> {
+    let name = thread.thread().name().unwrap_or("a").to_owned();
+    let result = thread.join().ok();
+    if result.is_none() {
+        stop.request(Reason::Failed(format!("the {name} thread has ended by a fault in this program")));
+    }
+    result
+}
+
+fn sum_up(about: &About, status: &Status, stop: &Stop, nodes: Vec<String>, files: Vec<FileSummary>) -> Summary {
+    let snapshot = status.snapshot();
+    Summary {
+        version: about.version.clone(),
+        command: about.command.clone(),
+        nodes,
+        started: time_text(about.started_ns),
+        reason: stop.reason().map(|reason| reason_text(&reason)),
+        capture: Duration::ZERO,
+        close: Duration::ZERO,
+        index: Duration::ZERO,
+        records: snapshot.records,
+        packets: snapshot.packets,
+        bytes: snapshot.bytes,
+        counters: snapshot.counters,
+        files,
+        path: None,
+        summary_error: None,
+    }
+}
+
+/// Why a capture ended, in words for files.
+pub(crate) fn reason_text(reason: &Reason) -> String {
+    match reason {
+        Reason::Time => "--max-time is over".into(),
+        Reason::Bytes => "--max-bytes are written".into(),
+        Reason::Packets => "--max-packets are written".into(),
+        Reason::User => "ended by the user".into(),
+        Reason::Signal(number) => format!("ended by signal {number}"),
+        Reason::BrokenPipe => "the reader of standard output has gone".into(),
+        Reason::Failed(what) => what.clone(),
+    }
+}
+
+/// Standard output as a file of its own, so that nothing of the standard library buffers it.
+pub(crate) fn stdout() -> io::Result<std::fs::File> {
+    use std::os::fd::AsFd as _;
+    Ok(io::stdout().as_fd().try_clone_to_owned()?.into())
+}

@@ -1,0 +1,93 @@
+//! Packets as lines: what their headers say, with where and when they were seen.
+
+use std::{collections::HashMap, io::Write as _, sync::Arc};
+
+use flow::{Batch, Interface, LinkType, Packet, show};
+
+use crate::{
+    Format,
+    decode::decode,
+    store::encode::{object, string, uint},
+};
+
+/// The interfaces that have been announced, by agent and number.
+#[derive(Debug, Default)]
+pub(super) struct Interfaces(HashMap<(Arc<str>, u32), Interface>);
+
+impl Interfaces {
+    /// Remembers what a batch announces.
+    pub(super) fn learn(&mut self, batch: &Batch) {
+        for interface in &batch.interfaces {
+            self.0.insert((Arc::clone(&batch.node), interface.id), interface.clone());
+        }
+    }
+
+    /// Appends the line of a packet.
+    pub(super) fn line(&self, out: &mut Vec<u8>, format: Format, node: &Arc<str>, packet: &Packet, bytes: &[u8]) {
+        let interface = self.0.get(&(Arc::clone(node), packet.interface));
+        match format {
+            Format::Json => json(out, interface, packet, bytes),
+            Format::Wide => wide(out, interface, packet, bytes),
+        }
+        out.push(b'\n');
+    }
+}
+
+fn link(interface: Option<&Interface>) -> LinkType {
+    interface.map_or(LinkType::Ethernet, |interface| interface.link_type)
+}
+
+/// NetObserv's names: `Time` in seconds (with all nine digits), `Bytes` of the frame on the wire. Beside them
+/// `CapturedBytes`, the `Direction` (0 ingress, 1 egress) and `Info`, the headers in words.
+fn json(out: &mut Vec<u8>, interface: Option<&Interface>, packet: &Packet, bytes: &[u8]) {
+    let decoded = decode(bytes, link(interface));
+    out.extend_from_slice(b"{\"Time\":");
+    seconds(out, packet.time_ns);
+    if let Some(interface) = interface {
+        out.extend_from_slice(b",\"Interface\":");
+        string(out, &interface.name);
+        if !interface.netns.is_empty() {
+            out.extend_from_slice(b",\"NetNs\":");
+            string(out, &interface.netns);
+        }
+    }
+    let numbers = [("Direction", u64::from(packet.direction)), ("Bytes", packet.len.into()), ("CapturedBytes", packet.caplen.into())];
+    for (key, number) in numbers {
+        out.extend_from_slice(format!(",\"{key}\":").as_bytes());
+        uint(out, number);
+    }
+    // The record's object goes on where ours is: a comma in place of its brace, unless it is empty.
+    let start = out.len();
+    object(out, &decoded.record(), |_| {});
+    out.pop();
+    if out.len() > start + 1 { out[start] = b',' } else { out.truncate(start) }
+    out.extend_from_slice(b",\"Info\":");
+    string(out, &decoded.line());
+    out.push(b'}');
+}
+
+/// As tcpdump has it: time, interface, direction, headers in words, length.
+fn wide(out: &mut Vec<u8>, interface: Option<&Interface>, packet: &Packet, bytes: &[u8]) {
+    let decoded = decode(bytes, link(interface));
+    let time = show::time_of_day(packet.time_ns / 1_000_000);
+    let name = interface.map_or_else(|| "?".to_owned(), name);
+    let direction = if packet.direction == 0 { "In " } else { "Out" };
+    // A Vec takes everything.
+    let _ = write!(
+        out,
+        "{time}{:06} {} {direction} {}, length {}",
+        packet.time_ns % 1_000_000,
+        show::escape(&name),
+        decoded.line(),
+        packet.len
+    );
+}
+
+fn name(interface: &Interface) -> String {
+    let Interface { name, netns, .. } = interface;
+    if netns.is_empty() { name.to_string() } else { format!("{name}@{netns}") }
+}
+
+fn seconds(out: &mut Vec<u8>, ns: u64) {
+    let _ = write!(out, "{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000);
+}
