@@ -10,8 +10,8 @@ use aya_ebpf::helpers::bpf_get_prandom_u32;
 use crate::{
     counters,
     maps::{RULES, RULES_ACTIVE},
-    work::{Parked, work},
     settings::{HAS_RULES, SAMPLING},
+    work::Parked,
 };
 
 /// Whether sampling takes this packet; counts it when not.
@@ -34,18 +34,18 @@ pub(crate) fn accepted<A: Parked>(headers: &Headers<A>, direction: u8) -> bool {
     if HAS_RULES.load() == 0 {
         return true;
     }
-    let Some(work) = work() else { return true };
-    A::park(work, *headers);
+    let Some(parked) = A::headers() else { return true };
+    *parked = *headers;
     A::by_rules(direction)
 }
 
 /// Decides over the headers in work memory.
 #[inline(always)]
 pub(crate) fn by_rules<A: Parked>(direction: u8) -> bool {
-    let Some(work) = work() else { return true };
+    let Some(headers) = A::headers() else { return true };
     let active = RULES_ACTIVE.get(0).copied().unwrap_or(0);
     let Some(table) = RULES.get(active & 1) else { return true };
-    match verdict(table, A::parked(work), direction) {
+    match verdict(table, headers, direction) {
         ACTION_ACCEPT => return true,
         ACTION_OWN => counters::add(Counter::Own, 1),
         _ => counters::add(Counter::Rejected, 1),

@@ -14,18 +14,24 @@ use crate::{
     counters, fragments,
     maps::{FALLBACK, FLOWS4_0, FLOWS4_1, FLOWS6_0, FLOWS6_1, GENERATION},
     packet::{Loaded, Skb},
-    work::{Parked, Work, work},
+    work::{self, Parked},
 };
 
 /// An address kind that has flow maps.
 pub(crate) trait Flows: Parked {
     fn find(generation: u32, key: &FlowKey<Self>) -> Option<*mut FlowValue>;
     fn add(generation: u32, key: &FlowKey<Self>, value: &FlowValue) -> bool;
-    fn new(skb: *mut __sk_buff, key: &FlowKey<Self>, l3: u32, is_l3: bool, family: u8);
+    fn new(skb: Skb, l3: u32, layer: Layer, family: u8);
 }
 
 macro_rules! flows {
-    ($address:ty, $zero:ident, $one:ident) => {
+    ($address:ty, $zero:ident, $one:ident, $new:ident) => {
+        #[inline(never)]
+        #[unsafe(no_mangle)]
+        extern "C" fn $new(skb: *mut __sk_buff, l3: u32, is_l3: u32, family: u32) -> u32 {
+            new::<$address>(Skb(skb), l3, if is_l3 != 0 { Layer::Ip } else { Layer::Ethernet }, family).is_some() as u32
+        }
+
         impl Flows for $address {
             #[inline(always)]
             fn find(generation: u32, key: &FlowKey<Self>) -> Option<*mut FlowValue> {
@@ -35,19 +41,23 @@ macro_rules! flows {
             #[inline(always)]
             fn add(generation: u32, key: &FlowKey<Self>, value: &FlowValue) -> bool {
                 let flags = u64::from(BPF_NOEXIST);
-                if generation == 0 { $zero.insert(key, value, flags).is_ok() } else { $one.insert(key, value, flags).is_ok() }
+                if generation == 0 {
+                    $zero.insert(key, value, flags).is_ok()
+                } else {
+                    $one.insert(key, value, flags).is_ok()
+                }
             }
 
-            #[inline(never)]
-            fn new(skb: *mut __sk_buff, key: &FlowKey<Self>, l3: u32, is_l3: bool, family: u8) {
-                new(skb, key, l3, is_l3, family);
+            #[inline(always)]
+            fn new(skb: Skb, l3: u32, layer: Layer, family: u8) {
+                $new(skb.0, l3, u32::from(layer == Layer::Ip), u32::from(family));
             }
         }
     };
 }
 
-flows!([u8; 4], FLOWS4_0, FLOWS4_1);
-flows!([u8; 16], FLOWS6_0, FLOWS6_1);
+flows!([u8; 4], FLOWS4_0, FLOWS4_1, new4);
+flows!([u8; 16], FLOWS6_0, FLOWS6_1, new6);
 
 /// A key on the stack, where the verifier wants every access aligned to its size.
 #[repr(C, align(8))]
@@ -93,14 +103,15 @@ pub(crate) fn count<A: Flows>(origin: &Origin, headers: &Headers<A>, wire: Wire)
         touch(value);
         return;
     }
-    let Some(Work { value, .. }) = work() else { return };
+    let (Some(kept), Some(value)) = (A::key(), work::value()) else { return };
+    *kept = key.0;
     value.bytes = wire.bytes;
     value.first_ns = now();
     value.last_ns = value.first_ns;
     value.packets = wire.packets;
     value.tcp_flags = headers.tcp_flags;
     value.ethertype = origin.link.ethertype;
-    A::new(skb.0, &key.0, origin.link.l3 as u32, origin.layer == Layer::Ip, headers.family);
+    A::new(skb, origin.link.l3 as u32, origin.layer, headers.family);
 }
 
 /// CLOCK_MONOTONIC, ns.
@@ -128,26 +139,26 @@ fn touch(value: &mut FlowValue) {
 
 const _: () = assert!(core::mem::offset_of!(FlowValue, pad) % 4 == 1, "the last four bytes of the padding are aligned");
 
-/// The first packet of a flow in this generation.
-///
-/// The value is put together in map memory: the verifier wants stack accesses aligned, which MAC addresses are not.
+/// The first packet of a flow in this generation. Key and value are in work memory: the verifier wants stack accesses
+/// aligned, which MAC addresses are not.
 #[inline(always)]
-fn new<A: Flows>(skb: *mut __sk_buff, key: &FlowKey<A>, l3: u32, is_l3: bool, family: u8) {
-    let Some(Work { value, .. }) = work() else { return };
-    describe(Skb(skb), l3, is_l3, value);
+fn new<A: Flows>(skb: Skb, l3: u32, layer: Layer, family: u32) -> Option<()> {
+    let (key, value) = (A::key()?, work::value()?);
+    describe(skb, l3, layer, value);
     let generation = generation();
     if A::add(generation, key, value) {
         counters::add(if generation == 0 { Counter::New0 } else { Counter::New1 }, 1);
     } else {
         fall_back(key, family, value);
     }
+    Some(())
 }
 
 /// Fills in what only the first packet of a flow is asked for.
 #[inline(always)]
-fn describe(skb: Skb, l3: u32, is_l3: bool, value: &mut FlowValue) {
+fn describe(skb: Skb, l3: u32, layer: Layer, value: &mut FlowValue) {
     let packet = Loaded(skb);
-    let details = link_details(&packet, if is_l3 { Layer::Ip } else { Layer::Ethernet });
+    let details = link_details(&packet, layer);
     value.src_mac = details.src_mac;
     value.dst_mac = details.dst_mac;
     value.vlan = vlan(skb, details.vlan);
@@ -162,7 +173,7 @@ fn vlan(skb: Skb, in_frame: [u16; 2]) -> [u16; 2] {
 
 /// Sends the packet up as a flow of its own; counts it as lost when that ring is full too.
 #[inline(always)]
-fn fall_back<A: Flows>(key: &FlowKey<A>, family: u8, value: &FlowValue) {
+fn fall_back<A: Flows>(key: &FlowKey<A>, family: u32, value: &FlowValue) {
     let Some(mut record) = FALLBACK.reserve(0) else {
         counters::add(Counter::LostFlowPackets, u64::from(value.packets));
         counters::add(Counter::LostFlowBytes, value.bytes);
@@ -179,7 +190,7 @@ fn fall_back<A: Flows>(key: &FlowKey<A>, family: u8, value: &FlowValue) {
             proto: key.proto,
             kind: key.kind,
         },
-        family: u32::from(family),
+        family,
         pad: 0,
         value: *value,
     });

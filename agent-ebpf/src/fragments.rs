@@ -5,7 +5,7 @@ use agent_common::{
     parse::{Address, Headers, Piece},
 };
 
-use crate::{maps::FRAGMENTS, packet::Skb, work::{Work, work}};
+use crate::{maps::FRAGMENTS, packet::Skb, work};
 
 /// Notes the selector of a first fragment, fills in that of a later one.
 #[inline(always)]
@@ -13,7 +13,7 @@ pub(crate) fn resolve<A: Address>(skb: Skb, headers: &mut Headers<A>) {
     if headers.piece == Piece::Whole {
         return;
     }
-    let Some(Work { fragment: key, .. }) = work() else { return };
+    let Some(key) = work::fragment() else { return };
     *key = FragmentKey {
         src: bytes(headers.src),
         dst: bytes(headers.dst),

@@ -14,7 +14,7 @@ use crate::{
     packet::{Loaded, Skb},
     packets,
     settings::{HAS_RULES, MODE, MODE_PACKETS},
-    work::work,
+    work::{self, Parked},
 };
 
 /// TCX_NEXT, and TC_ACT_UNSPEC for clsact: go on as if we were not there.
@@ -86,20 +86,23 @@ extern "C" fn parse_any(skb: *mut __sk_buff, l3: u32) -> u32 {
     let packet = Loaded(Skb(skb));
     let layer = if l3 != 0 { Layer::Ip } else { Layer::Ethernet };
     let link = parse::link(&packet, layer);
-    let Some(work) = work() else { return 0 };
-    work.link = link;
+    let (Some(place), Some(headers4), Some(headers6)) = (work::link(), <[u8; 4]>::headers(), <[u8; 16]>::headers())
+    else {
+        return 0;
+    };
+    *place = link;
     if link.ethertype == ETHERTYPE_IPV4 {
         if let Some(headers) = parse::ipv4(&packet, link.l3) {
-            work.headers4 = headers;
+            *headers4 = headers;
             return 4;
         }
     } else if link.ethertype == ETHERTYPE_IPV6 {
         if let Some(headers) = parse::ipv6(&packet, link.l3) {
-            work.headers6 = headers;
+            *headers6 = headers;
             return 6;
         }
     }
-    work.headers6 = parse::other(&packet, layer, link, is_cut(link));
+    *headers6 = parse::other(&packet, layer, link, is_cut(link));
     6
 }
 
@@ -124,10 +127,9 @@ fn is_cut(link: Link) -> bool {
 /// Handles the packet whose headers are in work memory.
 #[inline(always)]
 fn finish<A: Flows>(skb: *mut __sk_buff, l3: u32, direction: u32) -> u32 {
-    let Some(work) = work() else { return 0 };
+    let (Some(link), Some(headers)) = (work::link(), A::headers()) else { return 0 };
     let layer = if l3 != 0 { Layer::Ip } else { Layer::Ethernet };
-    let origin = Origin { skb: Skb(skb), layer, link: work.link, direction: direction as u8 };
-    let headers = A::parked(work);
+    let origin = Origin { skb: Skb(skb), layer, link: *link, direction: direction as u8 };
     if headers.malformed {
         counters::add(Counter::Malformed, 1);
     }

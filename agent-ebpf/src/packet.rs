@@ -17,7 +17,7 @@ use aya_ebpf::{
 use crate::{
     maps::{SCRATCH, Scratch},
     settings::{NETNS_SOURCE, OFF_DEV_ND_NET, OFF_NET_COOKIE, OFF_SKB_DEV},
-    work::work,
+    work,
 };
 
 /// The buffer that a program was called for.
@@ -252,8 +252,8 @@ impl Packet for Loaded {
 
     #[inline(always)]
     fn forget(&self, offset: usize) -> usize {
-        let Some(work) = work() else { return 0 };
-        let cell = &raw mut work.cell;
+        let Some(cell) = work::cell() else { return 0 };
+        let cell: *mut u64 = cell;
         // SAFETY: the memory is this CPU's and valid while the program runs.
         unsafe {
             cell.write_volatile(offset as u64);

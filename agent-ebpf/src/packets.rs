@@ -11,7 +11,9 @@ use aya_ebpf::{
 
 use crate::{
     counters,
-    maps::{PACKETS_0, PACKETS_1, PACKETS_2, PACKETS_3, PACKETS_4, PACKETS_5, PACKETS_6, PACKETS_7, Ring, SCRATCH_FRAME},
+    maps::{
+        PACKETS_0, PACKETS_1, PACKETS_2, PACKETS_3, PACKETS_4, PACKETS_5, PACKETS_6, PACKETS_7, Ring, SCRATCH_FRAME,
+    },
     packet::{Skb, bounded, scratch},
     settings::{RING_MASK, RING_SHIFT, SNAPLEN},
 };

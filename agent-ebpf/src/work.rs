@@ -2,40 +2,67 @@
 //!
 //! What went through it is unknown to the verifier again, so that paths that differ only in what was parsed become one.
 
-use agent_common::{fragment::FragmentKey, parse::{Address, Headers, Link}, types::FlowValue};
+use agent_common::{
+    fragment::FragmentKey,
+    parse::{Address, Headers, Link},
+    types::{FlowKey, FlowKey4, FlowKey6, FlowValue},
+};
 
 use crate::{filter, maps::WORK};
 
 /// One program at a time uses the memory of a CPU: programs of this kind run with softirqs disabled.
 #[repr(C)]
 pub(crate) struct Work {
-    pub(crate) value: FlowValue,
-    pub(crate) fragment: FragmentKey,
-    pub(crate) link: Link,
-    pub(crate) headers4: Headers<[u8; 4]>,
-    pub(crate) headers6: Headers<[u8; 16]>,
-    pub(crate) cell: u64,
+    value: FlowValue,
+    key4: FlowKey4,
+    key6: FlowKey6,
+    headers4: Headers<[u8; 4]>,
+    headers6: Headers<[u8; 16]>,
+    link: Link,
+    cell: u64,
+    fragment: FragmentKey,
 }
 
-/// This CPU's work memory.
+/// This CPU's work memory. Each step makes references to single fields of it, never to the whole.
 #[inline(always)]
-pub(crate) fn work() -> Option<&'static mut Work> {
-    // SAFETY: the helper returned this CPU's memory; each step uses fields of its own.
-    WORK.get_ptr_mut(0).map(|work| unsafe { &mut *work })
+fn work() -> Option<*mut Work> {
+    WORK.get_ptr_mut(0)
 }
 
-/// Headers that have a place in work memory.
-pub(crate) trait Parked: Address {
-    /// Puts headers there.
-    fn park(work: &mut Work, headers: Headers<Self>);
-    /// The headers that were put there last.
-    fn parked(work: &mut Work) -> &mut Headers<Self>;
-    /// The rules' decision over them; a function of its own, so that each program holds it once.
+macro_rules! places {
+    ($($(#[$doc:meta])* $name:ident: $type:ty,)*) => {$(
+        $(#[$doc])*
+        #[inline(always)]
+        pub(crate) fn $name() -> Option<&'static mut $type> {
+            // SAFETY: the helper returned this CPU's memory, which stays while the program runs.
+            work().map(|work| unsafe { &mut (*work).$name })
+        }
+    )*};
+}
+
+places! {
+    /// Value of a flow that is being entered.
+    value: FlowValue,
+    /// Key of a datagram whose fragments are sought.
+    fragment: FragmentKey,
+    /// Link layer of the packet whose headers are parked.
+    link: Link,
+    /// A number to forget.
+    cell: u64,
+}
+
+/// Addresses whose headers and keys have a place in work memory.
+pub(crate) trait Parked: Address + 'static {
+    /// The place for headers.
+    fn headers() -> Option<&'static mut Headers<Self>>;
+    /// The place for the key of a flow that is being entered.
+    fn key() -> Option<&'static mut FlowKey<Self>>;
+    /// The rules' decision over the headers; a function of its own, so that the verifier walks through it once.
     fn by_rules(direction: u8) -> bool;
 }
 
 macro_rules! parked {
-    ($address:ty, $field:ident, $rules:ident) => {
+    ($address:ty, $headers:ident, $key:ident, $rules:ident) => {
         #[inline(never)]
         #[unsafe(no_mangle)]
         extern "C" fn $rules(direction: u32) -> u32 {
@@ -44,13 +71,15 @@ macro_rules! parked {
 
         impl Parked for $address {
             #[inline(always)]
-            fn park(work: &mut Work, headers: Headers<Self>) {
-                work.$field = headers;
+            fn headers() -> Option<&'static mut Headers<Self>> {
+                // SAFETY: as for the other places.
+                work().map(|work| unsafe { &mut (*work).$headers })
             }
 
             #[inline(always)]
-            fn parked(work: &mut Work) -> &mut Headers<Self> {
-                &mut work.$field
+            fn key() -> Option<&'static mut FlowKey<Self>> {
+                // SAFETY: as for the other places.
+                work().map(|work| unsafe { &mut (*work).$key })
             }
 
             #[inline(always)]
@@ -61,5 +90,5 @@ macro_rules! parked {
     };
 }
 
-parked!([u8; 4], headers4, rules4);
-parked!([u8; 16], headers6, rules6);
+parked!([u8; 4], headers4, key4, rules4);
+parked!([u8; 16], headers6, key6, rules6);
