@@ -2,16 +2,48 @@
 //!
 //! Owns the terminal from [`run`] to its return, and how things look; what is shown is decided in [`crate::view`].
 
+mod bars;
+mod board;
+mod header;
+mod help;
+mod keyboard;
+mod offscreen;
+mod over;
+mod screen;
+mod setup;
+mod signals;
+mod table;
+mod terminal;
+mod text;
+mod theme;
+
 use std::{
     io,
-    sync::{Arc, mpsc::Receiver},
+    sync::{
+        Arc,
+        mpsc::{Receiver, TryRecvError},
+    },
+    time::{Duration, Instant, SystemTime},
 };
 
-use flow::{Batch, Stop};
+use crossterm::event;
+use flow::{Batch, Reason, Stop};
 
+pub use offscreen::Offscreen;
 pub use setup::{Ask, Progress, Source, TableSetup};
 
-mod setup;
+use crate::view::Effect;
+use board::Board;
+use signals::Signals;
+use terminal::Screen;
+
+/// Frames come at this distance at least when data came, and sooner after a key.
+const FRAME: Duration = Duration::from_millis(66);
+const FRAME_AFTER_KEY: Duration = Duration::from_millis(15);
+/// Longest wait for a key, so that data and signals are looked at.
+const WAIT: Duration = Duration::from_millis(30);
+/// Longest work on data between two looks at the keyboard.
+const SLICE: Duration = Duration::from_millis(6);
 
 /// Why the table could not be shown.
 #[derive(Debug, thiserror::Error)]
@@ -19,24 +51,129 @@ pub enum TuiError {
     /// Standard output is no terminal, or the terminal failed.
     #[error("the terminal cannot be used: {0}")]
     Terminal(#[from] io::Error),
-    /// One of the filters given at the start is not understood.
-    #[error("filter `{text}`: {message}")]
-    Filter {
-        /// As given.
-        text: String,
-        /// What is wrong with it.
-        message: String,
-    },
 }
 
 /// Shows the table until the user quits (then `stop` is requested with [`flow::Reason::User`]) or `stop` is requested.
 ///
 /// A capture that ends (`input` disconnected) ends the table too; a file stays on the screen until the user quits.
-/// The terminal is restored in every case, also on panic.
+/// SIGTERM, SIGHUP and SIGINT request `stop`. The terminal is restored in every case, also on panic.
 ///
 /// # Errors
-/// The terminal cannot be set up or written to, or a filter of `setup` is wrong.
+/// The terminal cannot be set up, read or written to; `stop` is then requested by nobody.
 pub fn run(input: Receiver<Arc<Batch>>, setup: TableSetup, stop: Stop) -> Result<(), TuiError> {
-    let _ = (input, setup, stop);
+    let signals = Signals::catch()?;
+    let screen = Screen::open()?;
+    Loop { board: Board::new(setup, now_ns()), screen, signals, input, stop, drawn: None, typed: true }.run()?;
     Ok(())
+}
+
+struct Loop {
+    board: Board,
+    screen: Screen,
+    signals: Signals,
+    input: Receiver<Arc<Batch>>,
+    stop: Stop,
+    /// When the last frame was drawn.
+    drawn: Option<Instant>,
+    /// A key came since then.
+    typed: bool,
+}
+
+impl Loop {
+    fn run(&mut self) -> io::Result<()> {
+        while !self.stop.requested() {
+            self.signals.forward(&self.stop);
+            self.job_control()?;
+            self.keys()?;
+            if !self.data() {
+                break;
+            }
+            self.frame()?;
+        }
+        Ok(())
+    }
+
+    /// Waits for a key, or a little while.
+    fn keys(&mut self) -> io::Result<()> {
+        let mut wait = if self.board.view.has_work() { Duration::ZERO } else { WAIT };
+        while event::poll(wait)? {
+            wait = Duration::ZERO;
+            let event = event::read()?;
+            self.typed |= matches!(event, event::Event::Resize(..));
+            for key in keyboard::keys(event) {
+                self.typed = true;
+                let effect = self.board.key(key);
+                self.effect(effect)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn effect(&mut self, effect: Effect) -> io::Result<()> {
+        match effect {
+            Effect::None => {}
+            Effect::Quit => self.stop.request(Reason::User),
+            Effect::Suspend => self.suspend()?,
+            Effect::Redraw => self.screen.terminal.clear()?,
+        }
+        Ok(())
+    }
+
+    /// Stopped and continued by others, as by the shell.
+    fn job_control(&mut self) -> io::Result<()> {
+        if self.signals.take_suspend() {
+            self.suspend()?;
+        }
+        if self.signals.take_continued() {
+            self.typed = true;
+            self.screen.enter_again()?;
+        }
+        Ok(())
+    }
+
+    fn suspend(&mut self) -> io::Result<()> {
+        self.screen.leave()?;
+        let suspended = self.signals.suspend();
+        self.screen.enter_again()?;
+        self.typed = true;
+        if !suspended {
+            self.board.view.notice("There is no shell to go back to.".into(), now_ns());
+        }
+        Ok(())
+    }
+
+    /// Takes in what has come; false when the capture is over.
+    fn data(&mut self) -> bool {
+        let now = now_ns();
+        while self.board.view.wants_more() {
+            match self.input.try_recv() {
+                Ok(batch) => self.board.receive(batch, now),
+                Err(TryRecvError::Disconnected) if self.board.view.is_live() && !self.board.view.has_work() => {
+                    return false;
+                }
+                Err(_) => break,
+            }
+        }
+        let start = Instant::now();
+        self.board.work(now, || start.elapsed() > SLICE);
+        true
+    }
+
+    fn frame(&mut self) -> io::Result<()> {
+        let distance = if self.typed { FRAME_AFTER_KEY } else { FRAME };
+        let is_time = self.drawn.is_none_or(|drawn| drawn.elapsed() >= distance);
+        let now = now_ns();
+        if is_time && (self.board.is_due(now) || self.typed) {
+            let board = &mut self.board;
+            self.screen.terminal.draw(|frame| board.draw(frame, now))?;
+            self.drawn = Some(Instant::now());
+            self.typed = false;
+        }
+        Ok(())
+    }
+}
+
+fn now_ns() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,0 +1,144 @@
+//! One-line bars: filters, displays and order, the keys of the moment.
+
+use flow::config;
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+};
+
+use super::{
+    text::{cut, put, put_pieces, put_right, skip, width},
+    theme::Theme,
+};
+use crate::view::{Mode, Picture, View};
+
+/// The filter line; where the cursor stands if it has the keyboard.
+pub(super) fn filter(buffer: &mut Buffer, area: Rect, view: &View, theme: Theme) -> Option<Position> {
+    let has_keyboard = view.mode() == Mode::Filter;
+    let label = if has_keyboard { theme.focus() } else { theme.strong() };
+    let mut left = skip(area, put(buffer, area, " Filter ", label));
+    left = skip(left, put(buffer, left, " ", theme.plain()));
+    for kept in view.filters().kept() {
+        let kept = format!("[{}]", flow::show::escape(kept));
+        left = skip(left, put(buffer, left, &cut(&kept, left.width.saturating_sub(12)), theme.accent()));
+        left = skip(left, put(buffer, left, " ", theme.plain()));
+    }
+    let typed = view.filters().line();
+    let has_filters = !view.filters().kept().is_empty() || !typed.is_empty();
+    // The end of a long line is where the typing goes on.
+    let room = left.width.saturating_sub(2);
+    let mut start = 0;
+    while width(&typed[start..]) > room {
+        start += typed[start..].chars().next().map_or(1, char::len_utf8);
+    }
+    let used = put(buffer, left, &typed[start..], theme.strong());
+    let cursor = Position { x: left.x + used, y: left.y };
+    let rest = skip(left, used + 1);
+    if view.is_filtering() {
+        put_right(buffer, rest, " looking… ", theme.dim());
+    } else if !has_filters {
+        let hint = "type to narrow: tcp   10.0.0.1:443   SrcPort:443   -udp";
+        put(buffer, rest, hint, theme.dim());
+    }
+    (has_keyboard && !left.is_empty()).then_some(cursor)
+}
+
+/// Display, enrichment, order, and which rows are on the screen.
+pub(super) fn presets(buffer: &mut Buffer, area: Rect, view: &View, picture: &Picture, theme: Theme) {
+    let sort = view.sort();
+    let arrow = if sort.descending { "▼" } else { "▲" };
+    let mut pieces = Vec::new();
+    if view.kind() == config::Mode::Flows {
+        let columns = view.columns();
+        if columns.is_own() {
+            pieces.extend([(" Columns ".to_owned(), theme.plain()), ("your own".to_owned(), theme.accent())]);
+        } else {
+            pieces.extend([(" ◂ ".to_owned(), theme.plain()), (columns.display().label().to_owned(), theme.accent())]);
+            pieces.extend([(" ▸  by ".to_owned(), theme.plain()), (columns.enrichment().label().to_owned(), theme.accent())]);
+        }
+        pieces.push((" ".to_owned(), theme.plain()));
+    }
+    pieces.extend([(" sorted by ".to_owned(), theme.plain())]);
+    pieces.push((format!("{} {arrow}", sort.column.label()), theme.accent()));
+    let end = picture.start + picture.lines.len();
+    let first = if picture.lines.is_empty() { 0 } else { picture.start + 1 };
+    let place = format!("{first}-{end} of {} ", picture.total);
+    let taken = put_right(buffer, area, &place, theme.dim());
+    put_pieces(buffer, Rect { width: area.width - taken, ..area }, &pieces);
+}
+
+/// The last line: what has the keyboard and what keys do now.
+pub(super) fn footer(buffer: &mut Buffer, area: Rect, view: &View, theme: Theme) {
+    let (name, keys): (_, &[(&str, &str)]) = match view.mode() {
+        Mode::Filter => (" FILTER ", FILTER_KEYS),
+        Mode::Table if view.kind() == config::Mode::Flows => (" TABLE ", TABLE_KEYS),
+        Mode::Table => (" TABLE ", PACKET_KEYS),
+        Mode::Help => (" HELP ", HELP_KEYS),
+        Mode::Details => (" DETAILS ", DETAILS_KEYS),
+        Mode::Menu => (" MENU ", MENU_KEYS),
+    };
+    let mut left = skip(area, put(buffer, area, name, theme.focus()));
+    for (key, meaning) in keys {
+        if width(key) + width(meaning) + 3 > left.width {
+            break;
+        }
+        left = skip(left, put(buffer, left, &format!("  {key}"), theme.accent()));
+        left = skip(left, put(buffer, left, &format!(" {meaning}"), theme.plain()));
+    }
+}
+
+const FILTER_KEYS: &[(&str, &str)] = &[
+    ("Esc", "commands"),
+    ("Enter", "keep filter"),
+    ("^C", "end"),
+    ("F1", "help"),
+    ("←→", "display"),
+    ("PgUp/PgDn", "names"),
+    ("↑↓", "row"),
+    ("^Space", "pause"),
+    ("^F^B", "page"),
+    ("Backspace", "on an empty line: last filter off"),
+];
+
+const TABLE_KEYS: &[(&str, &str)] = &[
+    ("q", "end"),
+    ("?", "help"),
+    ("/", "filter"),
+    ("s", "sort"),
+    ("p", "pause"),
+    ("c", "columns"),
+    ("Enter", "details"),
+    ("←→", "display"),
+    ("PgUp/PgDn", "names"),
+    ("S", "reverse"),
+    ("^F^B", "page"),
+    ("Home/End", "ends"),
+    ("Esc", "let go of the row"),
+];
+
+const PACKET_KEYS: &[(&str, &str)] = &[
+    ("q", "end"),
+    ("?", "help"),
+    ("/", "filter"),
+    ("p", "pause"),
+    ("Enter", "details"),
+    ("↑↓", "packet"),
+    ("End", "newest"),
+    ("s", "sort"),
+    ("c", "columns"),
+    ("S", "reverse"),
+    ("^F^B", "page"),
+];
+
+const HELP_KEYS: &[(&str, &str)] = &[("Esc", "close"), ("↑↓", "scroll"), ("^C", "end")];
+
+const DETAILS_KEYS: &[(&str, &str)] =
+    &[("Esc", "close"), ("↑↓", "scroll"), ("PgUp/PgDn", "page"), ("p", "pause"), ("^C", "end")];
+
+const MENU_KEYS: &[(&str, &str)] = &[
+    ("Enter", "take"),
+    ("Esc", "close"),
+    ("Space", "tick or untick"),
+    ("d", "back to the display's columns"),
+    ("↑↓", "choose"),
+];

@@ -1,0 +1,88 @@
+//! The table as one thing: state and looks, drawn into any frame. Knows no terminal.
+
+use std::sync::Arc;
+
+use flow::Batch;
+use ratatui::Frame;
+
+use super::{
+    header::Header,
+    screen,
+    setup::{Progress, Source, TableSetup},
+    table::Wants,
+    theme::Theme,
+};
+use crate::view::{Effect, Key, Pace, Settings, View};
+
+const SECOND: u64 = 1_000_000_000;
+/// Units of work between two looks at the clock.
+const WORK: usize = 256;
+
+/// State and looks.
+pub(super) struct Board {
+    pub(super) view: View,
+    setup: TableSetup,
+    wants: Wants,
+    progress: Progress,
+    opened_ns: u64,
+    /// Second of the last frame: the clock in the header ticks although nothing comes.
+    second: u64,
+}
+
+impl Board {
+    pub(super) fn new(setup: TableSetup, now_ns: u64) -> Self {
+        let pace = match setup.source {
+            Source::Live { interval } => Pace::Interval(u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX).max(1)),
+            Source::File => Pace::Past,
+        };
+        let view = View::new(Settings {
+            mode: setup.mode,
+            pace,
+            max_flows: setup.max_flows,
+            max_packets: setup.max_packets,
+            max_packet_bytes: setup.max_packet_bytes,
+            filters: setup.filters.clone(),
+        });
+        let wants = Wants::default();
+        Self { view, setup, wants, progress: Progress::default(), opened_ns: now_ns, second: 0 }
+    }
+
+    pub(super) fn receive(&mut self, batch: Arc<Batch>, now_ns: u64) {
+        self.view.receive(batch, now_ns);
+    }
+
+    pub(super) fn key(&mut self, key: Key) -> Effect {
+        self.view.key(key)
+    }
+
+    /// Works on what waits until it is done or `is_late` says so.
+    pub(super) fn work(&mut self, now_ns: u64, is_late: impl Fn() -> bool) {
+        while self.view.has_work() {
+            self.view.work(WORK, now_ns);
+            if is_late() {
+                break;
+            }
+        }
+        self.view.tick(now_ns);
+    }
+
+    /// Whether a frame would differ from the last one.
+    pub(super) fn is_due(&mut self, now_ns: u64) -> bool {
+        let ticked = std::mem::replace(&mut self.second, now_ns / SECOND) != now_ns / SECOND;
+        self.view.take_changed() || (ticked && self.view.is_live())
+    }
+
+    pub(super) fn draw(&mut self, frame: &mut Frame<'_>, now_ns: u64) {
+        if let Some(ask) = &self.setup.progress {
+            self.progress = ask();
+        }
+        let header = Header {
+            setup: &self.setup,
+            progress: &self.progress,
+            theme: Theme::new(self.setup.colour),
+            elapsed: now_ns.saturating_sub(self.opened_ns) / SECOND,
+            now_ns,
+        };
+        screen::draw(frame, &mut self.view, &header, &mut self.wants);
+    }
+}

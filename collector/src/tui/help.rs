@@ -1,0 +1,97 @@
+//! The help page, made from the key table so that it cannot say what is not so.
+
+use flow::show;
+
+use crate::view::{Command, Mode, View, details::Line, keys, mark::Mark};
+
+/// What is explained, by mode.
+const KEYS: &[(&str, Mode, &[(Command, &str)])] = &[
+    (
+        "Everywhere",
+        Mode::Filter,
+        &[
+            (Command::Quit, "End: files are closed, then the command returns."),
+            (Command::Help, "This page."),
+            (Command::Pause, "Hold the picture; counting and writing go on. Again: go on with what is now."),
+            (Command::NextDisplay, "Next display: other facts about the traffic."),
+            (Command::PreviousDisplay, "Display before."),
+            (Command::NextEnrichment, "Next way to name the ends."),
+            (Command::PreviousEnrichment, "The way before."),
+            (Command::Up, "Row up; the table follows the selected row."),
+            (Command::Down, "Row down."),
+            (Command::PageDown, "Page down."),
+            (Command::PageUp, "Page up."),
+            (Command::Top, "To the first row, and stay with the first."),
+            (Command::Bottom, "To the last row, and stay with the last."),
+            (Command::Suspend, "To the background; `fg` brings it back."),
+            (Command::Redraw, "Paint the screen anew."),
+        ],
+    ),
+    (
+        "While the filter line has the keyboard",
+        Mode::Filter,
+        &[
+            (Command::KeepFilter, "Keep what is typed as a filter; the next one narrows further."),
+            (Command::Rub, "Remove a letter; on the empty line the last filter."),
+            (Command::RubWord, "Remove a word."),
+            (Command::ClearLine, "Empty the line."),
+            (Command::FocusTable, "Give the keyboard to the table."),
+        ],
+    ),
+    (
+        "While the table has the keyboard",
+        Mode::Table,
+        &[
+            (Command::FocusFilter, "Give the keyboard to the filter line."),
+            (Command::Details, "All fields of the selected row."),
+            (Command::SortMenu, "Choose the column to sort by; the same column again turns the order round."),
+            (Command::Reverse, "Turn the order round."),
+            (Command::ColumnMenu, "Choose columns."),
+            (Command::Release, "Let go of the selected row."),
+            (Command::Rub, "Remove a letter of the filter line, or the last filter."),
+        ],
+    ),
+];
+
+const FILTERS: &[(&str, &str)] = &[
+    ("tcp 443", "Both words, anywhere in a row, in any case."),
+    ("10.0.0.1:443", "One end."),
+    ("SrcPort:443", "In that field only; so SrcAddr:10.0, Proto:udp, Interfaces:eth0..."),
+    ("-udp", "Not in the row."),
+    ("\"a b\"", "Words with the space between them."),
+];
+
+/// The lines of the page.
+pub(super) fn lines(view: &View) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (heading, mode, keys) in KEYS {
+        lines.push(Line::Heading(heading));
+        lines.extend(keys.iter().map(|(command, doc)| Line::Field {
+            name: "",
+            value: keys::names(*mode, *command).join(", "),
+            doc,
+        }));
+    }
+    lines.push(Line::Heading("Filters (they narrow the table, never the files)"));
+    lines.extend(FILTERS.iter().map(|(text, doc)| Line::Field { name: "", value: (*text).to_owned(), doc }));
+    lines.push(Line::Heading("Marks before a row"));
+    lines.extend(
+        [
+            (Mark::Bad, "Packets dropped, IPsec failed."),
+            (Mark::Warning, "TCP reset, ICMP error, DNS failure, slow answer."),
+            (Mark::Notable, "Faster than 100 Mbit/s."),
+            (Mark::Quiet, "Silent for more than two intervals."),
+        ]
+        .map(|(mark, doc)| Line::Field { name: "", value: mark.symbol().to_string(), doc }),
+    );
+    if !view.notices().is_empty() {
+        lines.push(Line::Heading("Said so far"));
+    }
+    let said = view.notices().iter().rev();
+    lines.extend(said.map(|(when, text)| Line::Field {
+        name: "",
+        value: format!("{}  {}", show::time_of_day(when / 1_000_000), show::escape(text)),
+        doc: "",
+    }));
+    lines
+}

@@ -1,0 +1,128 @@
+//! What opens over the table: details of a row, help, menus; and the bytes of a packet below it.
+
+use flow::config;
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    widgets::{Block, Clear, Widget as _},
+};
+
+use super::{
+    help,
+    text::{cut, line, put, put_right, skip, width},
+    theme::Theme,
+};
+use crate::view::{
+    Mode, Open, View,
+    details::{self, Line},
+    menu::{Kind, Menu},
+    row::Row,
+};
+
+/// Draws what is open, if anything is.
+pub(super) fn draw(buffer: &mut Buffer, area: Rect, view: &mut View, theme: Theme) {
+    let lines = match view.open().cloned() {
+        None => return,
+        Some(Open::Menu(menu)) => return draw_menu(buffer, area, view, &menu, theme),
+        Some(Open::Help) => help::lines(view),
+        Some(Open::Details { row, .. }) => details::lines(&row),
+    };
+    Clear.render(area, buffer);
+    let title = if view.mode() == Mode::Help { "Help" } else { "Details" };
+    let inner = frame(buffer, area, title, theme);
+    view.bound_scroll(lines.len(), inner.height.into());
+    let name_width = names_width(&lines).min(inner.width / 3);
+    for (at, text) in lines.iter().skip(view.scroll()).take(inner.height.into()).enumerate() {
+        draw_line(buffer, line(inner, at as u16), text, (name_width, theme));
+    }
+    let last = (view.scroll() + usize::from(inner.height)).min(lines.len());
+    if lines.len() > inner.height.into() {
+        let more = format!(" {last} of {} lines ", lines.len());
+        put_right(buffer, line(area, area.height.saturating_sub(1)), &more, theme.strong());
+    }
+}
+
+fn frame(buffer: &mut Buffer, area: Rect, title: &str, theme: Theme) -> Rect {
+    let block = Block::bordered().title(format!(" {title} ")).border_style(theme.dim()).title_style(theme.accent());
+    let inner = block.inner(area);
+    block.render(area, buffer);
+    inner
+}
+
+fn names_width(lines: &[Line]) -> u16 {
+    let names = lines.iter().filter_map(|line| match line {
+        Line::Field { name, .. } => Some(width(name)),
+        _ => None,
+    });
+    names.max().unwrap_or_default() + 1
+}
+
+fn draw_line(buffer: &mut Buffer, area: Rect, text: &Line, (name_width, theme): (u16, Theme)) {
+    match text {
+        Line::Heading(heading) => {
+            put(buffer, area, heading, theme.accent());
+        }
+        Line::Hex(hex) => {
+            put(buffer, skip(area, 1), hex, theme.plain());
+        }
+        Line::Field { name, value, doc } => {
+            let name_area = skip(area, 1);
+            put(buffer, Rect { width: name_width.min(name_area.width), ..name_area }, name, theme.plain());
+            let value_area = skip(name_area, name_width + 1);
+            let used = put(buffer, value_area, value, theme.strong());
+            // The explanation begins in its own column where there is room.
+            let doc_area = skip(value_area, used.max(24).max(used + 2));
+            if doc_area.width >= 20 {
+                put(buffer, doc_area, doc, theme.dim());
+            }
+        }
+    }
+}
+
+fn draw_menu(buffer: &mut Buffer, area: Rect, view: &View, menu: &Menu, theme: Theme) {
+    let title = match menu.kind {
+        Kind::Sort => "Sort by",
+        Kind::Columns => "Columns",
+    };
+    let chosen = view.columns().chosen();
+    let wide = Rect { width: area.width.min(76), height: area.height.min(menu.entries.len() as u16 + 2), ..area };
+    let area = Rect { x: area.x + (area.width - wide.width) / 2, ..wide };
+    Clear.render(area, buffer);
+    let inner = frame(buffer, area, title, theme);
+    let page = usize::from(inner.height);
+    let first = menu.at.saturating_sub(page.saturating_sub(1));
+    for (at, column) in menu.entries.iter().enumerate().skip(first).take(page) {
+        let area = line(inner, (at - first) as u16);
+        let tick = match menu.kind {
+            Kind::Columns if chosen.contains(column) => "[x] ",
+            Kind::Columns => "[ ] ",
+            Kind::Sort if view.sort().column == *column => " ▸  ",
+            Kind::Sort => "    ",
+        };
+        let used = put(buffer, area, &format!("{tick}{:<16}", column.label()), theme.plain());
+        put(buffer, skip(area, used + 1), column.doc(), theme.dim());
+        if at == menu.at {
+            buffer.set_style(area, theme.selected());
+        }
+    }
+}
+
+/// The pane below a list of packets: the selected one in a line and its bytes.
+pub(super) fn bytes(buffer: &mut Buffer, area: Rect, view: &mut View, theme: Theme) {
+    let heading = line(area, 0);
+    buffer.set_style(heading, theme.bar());
+    let Some((_, row)) = view.selected() else { return };
+    let Row::Packet(packet) = &*row else { return };
+    let kept = format!(" {} of {} bytes ", packet.bytes.len(), packet.len);
+    let taken = put_right(buffer, heading, &kept, theme.bar());
+    let room = heading.width - taken;
+    put(buffer, Rect { width: room, ..heading }, &cut(&format!(" {}", packet.decoded().line()), room), theme.bar());
+    for (at, hex) in details::hex(&packet.bytes).take(usize::from(area.height.saturating_sub(1))).enumerate() {
+        put(buffer, skip(line(area, at as u16 + 1), 1), &hex, theme.plain());
+    }
+}
+
+/// Lines of the pane of bytes on a screen with `height` for table and pane; 0 where there is no room.
+pub(super) fn bytes_height(view: &View, height: u16) -> u16 {
+    if view.kind() == config::Mode::Flows || height < 12 { 0 } else { (height / 3).min(17) }
+}

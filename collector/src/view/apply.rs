@@ -1,0 +1,154 @@
+//! What each command does to the state.
+
+use super::{
+    Command, Effect, Key, Open, Sort, View,
+    column::Column,
+    keys,
+    menu::{Kind, Menu},
+    picture::Anchor,
+};
+
+impl View {
+    /// A key was pressed.
+    pub fn key(&mut self, key: Key) -> Effect {
+        keys::command(self.mode(), key).map_or(Effect::None, |command| self.apply(command))
+    }
+
+    /// Does `command`.
+    pub fn apply(&mut self, command: Command) -> Effect {
+        self.refresh_now();
+        match command {
+            Command::Quit => return Effect::Quit,
+            Command::Suspend => return Effect::Suspend,
+            Command::Redraw => return Effect::Redraw,
+            Command::Help => self.toggle_help(),
+            Command::Pause => self.pause(),
+            Command::Type(c) => self.filter(|view| view.filters.push(c)),
+            Command::Rub => self.filter(|view| view.filters.rub()),
+            Command::RubWord => self.filter(|view| view.filters.rub_word()),
+            Command::ClearLine => self.filter(|view| view.filters.clear_line()),
+            Command::KeepFilter => self.keep_filter(),
+            Command::FocusFilter => self.in_filter = true,
+            Command::FocusTable => self.in_filter = false,
+            Command::NextDisplay => self.columns.turn_display(1),
+            Command::PreviousDisplay => self.columns.turn_display(-1),
+            Command::NextEnrichment => self.columns.turn_enrichment(1),
+            Command::PreviousEnrichment => self.columns.turn_enrichment(-1),
+            Command::Details => self.open_details(),
+            Command::SortMenu => self.open_menu(Kind::Sort, self.columns.chosen(), Some(self.sort().column)),
+            Command::ColumnMenu => self.open_menu(Kind::Columns, self.columns.available(), None),
+            Command::Reverse => self.sort_by(self.sort().column),
+            Command::Choose => self.choose(),
+            Command::Toggle => self.tick_entry(),
+            Command::Preset => self.preset(),
+            Command::Close => self.open = None,
+            Command::Release => self.release(),
+            Command::Up => self.go(-1),
+            Command::Down => self.go(1),
+            Command::PageUp => self.go(-(self.page as isize)),
+            Command::PageDown => self.go(self.page as isize),
+            Command::Top => self.go_to_end(Anchor::Top),
+            Command::Bottom => self.go_to_end(Anchor::Bottom),
+        }
+        Effect::None
+    }
+
+    fn toggle_help(&mut self) {
+        self.open = if matches!(self.open, Some(Open::Help)) { None } else { Some(Open::Help) };
+        self.scroll = 0;
+    }
+
+    /// Holds the picture, or goes on with what has come meanwhile.
+    fn pause(&mut self) {
+        if self.held.take().is_none() {
+            self.held = Some(self.data.rows().clone());
+        } else {
+            self.ranking.replace(self.data.rows());
+        }
+    }
+
+    /// Changes the filters, and judges all rows anew if they are others now.
+    fn filter(&mut self, change: impl FnOnce(&mut Self)) {
+        let before = self.filters.parsed();
+        change(self);
+        let now = self.filters.parsed();
+        if now != before {
+            self.ranking.set_filters(now);
+        }
+    }
+
+    fn keep_filter(&mut self) {
+        let mut kept = false;
+        self.filter(|view| kept = view.filters.keep());
+        if !kept {
+            self.in_filter = false;
+        }
+    }
+
+    fn open_details(&mut self) {
+        if let Some((slot, row)) = self.selected() {
+            self.open = Some(Open::Details { row, slot });
+            self.scroll = 0;
+        }
+    }
+
+    fn open_menu(&mut self, kind: Kind, entries: Vec<Column>, current: Option<Column>) {
+        self.open = Some(Open::Menu(Menu::new(kind, entries, current)));
+    }
+
+    fn choose(&mut self) {
+        let Some(Open::Menu(menu)) = self.open.take() else { return };
+        match (menu.kind, menu.entry()) {
+            (Kind::Sort, Some(column)) => self.sort_by(column),
+            (Kind::Columns, _) | (Kind::Sort, None) => {}
+        }
+    }
+
+    fn tick_entry(&mut self) {
+        match &self.open {
+            Some(Open::Menu(menu)) if menu.kind == Kind::Columns => {
+                if let Some(column) = menu.entry() {
+                    self.columns.toggle(column);
+                }
+            }
+            _ => self.choose(),
+        }
+    }
+
+    fn preset(&mut self) {
+        self.columns.preset();
+        if let Some(Open::Menu(menu)) = &mut self.open
+            && menu.kind == Kind::Columns
+        {
+            *menu = Menu::new(Kind::Columns, self.columns.available(), menu.entry());
+        }
+    }
+
+    /// Sorts by `column`: numbers from the largest, texts from the smallest, and the other way round the second time.
+    fn sort_by(&mut self, column: Column) {
+        let now = self.sort();
+        let descending = if now.column == column { !now.descending } else { column.is_number() };
+        let rows = self.held.as_ref().unwrap_or_else(|| self.data.rows());
+        self.ranking.set_sort(Sort { column, descending }, rows);
+    }
+
+    fn go(&mut self, by: isize) {
+        match &mut self.open {
+            Some(Open::Menu(menu)) => menu.step(by),
+            Some(Open::Help | Open::Details { .. }) => self.scroll = self.scroll.saturating_add_signed(by),
+            None => self.step(by),
+        }
+    }
+
+    fn go_to_end(&mut self, end: Anchor) {
+        match &mut self.open {
+            Some(Open::Menu(menu)) => menu.step(if end == Anchor::Top { isize::MIN } else { isize::MAX }),
+            _ => self.anchor_to(end),
+        }
+    }
+
+    /// What is open has `lines` and the screen room for `page` of them: scrolling ends there.
+    pub fn bound_scroll(&mut self, lines: usize, page: usize) {
+        self.scroll = self.scroll.min(lines.saturating_sub(page));
+    }
+}

@@ -1,0 +1,91 @@
+//! Which columns the table has now: a display and an enrichment, or the user's own choice.
+
+use flow::config::Mode;
+
+use super::{
+    column::{Column, PACKET_COLUMNS},
+    display::{self, Display, Enrichment},
+};
+
+/// The choice of columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns {
+    mode: Mode,
+    display: Display,
+    enrichment: Enrichment,
+    own: Option<Vec<Column>>,
+}
+
+impl Columns {
+    /// The usual choice.
+    pub fn new(mode: Mode) -> Self {
+        // Without a cluster ends have no other names than their addresses.
+        Self { mode, display: Display::Standard, enrichment: Enrichment::IpPort, own: None }
+    }
+
+    /// The display; its columns are not those shown if [`Columns::is_own`].
+    pub fn display(&self) -> Display {
+        self.display
+    }
+
+    /// The enrichment.
+    pub fn enrichment(&self) -> Enrichment {
+        self.enrichment
+    }
+
+    /// Whether the user chose columns one by one.
+    pub fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// Takes another display; the columns are those of display and enrichment again.
+    pub fn turn_display(&mut self, steps: isize) {
+        self.display = display::turn(Display::ALL, self.display, steps);
+        self.own = None;
+    }
+
+    /// Takes another enrichment; the columns are those of display and enrichment again.
+    pub fn turn_enrichment(&mut self, steps: isize) {
+        self.enrichment = display::turn(Enrichment::ALL, self.enrichment, steps);
+        self.own = None;
+    }
+
+    /// Back to the columns of display and enrichment.
+    pub fn preset(&mut self) {
+        self.own = None;
+    }
+
+    /// Those shown, in order, if there is room.
+    pub fn chosen(&self) -> Vec<Column> {
+        match (&self.own, self.mode) {
+            (Some(own), _) => own.clone(),
+            (None, Mode::Packets) => PACKET_COLUMNS.to_vec(),
+            (None, Mode::Flows) => display::columns(self.display, self.enrichment),
+        }
+    }
+
+    /// All there are, those shown first.
+    pub fn available(&self) -> Vec<Column> {
+        let mut columns = self.chosen();
+        let all: Vec<_> = match self.mode {
+            Mode::Packets => PACKET_COLUMNS.to_vec(),
+            Mode::Flows => Column::of_flows().collect(),
+        };
+        let shown = columns.len();
+        columns.extend(all.into_iter().filter(|column| !columns[..shown].contains(column)).collect::<Vec<_>>());
+        columns
+    }
+
+    /// Shows `column`, or no longer; one column always stays.
+    pub fn toggle(&mut self, column: Column) {
+        let mut own = self.chosen();
+        match own.iter().position(|shown| *shown == column) {
+            Some(_) if own.len() == 1 => {}
+            Some(at) => {
+                own.remove(at);
+            }
+            None => own.push(column),
+        }
+        self.own = Some(own);
+    }
+}

@@ -1,0 +1,81 @@
+//! What keys ask for, and what the view asks of its surroundings in return.
+
+/// Something a key asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// End the capture, or leave the file.
+    Quit,
+    /// Go to the background.
+    Suspend,
+    /// Paint everything anew.
+    Redraw,
+    /// Open or close the help page.
+    Help,
+    /// Hold the picture, or let it go on.
+    Pause,
+    /// A character for the filter line.
+    Type(char),
+    /// Remove the last character; on the empty line the last filter.
+    Rub,
+    /// Remove the last word.
+    RubWord,
+    /// Empty the line.
+    ClearLine,
+    /// Make the line a filter; on the empty line go to the table.
+    KeepFilter,
+    /// Letters become text.
+    FocusFilter,
+    /// Letters become commands.
+    FocusTable,
+    /// Let go of the selected row.
+    Release,
+    /// Columns of the next display.
+    NextDisplay,
+    /// Columns of the display before.
+    PreviousDisplay,
+    /// Columns of the next enrichment.
+    NextEnrichment,
+    /// Columns of the enrichment before.
+    PreviousEnrichment,
+    /// One row up.
+    Up,
+    /// One row down.
+    Down,
+    /// One page up.
+    PageUp,
+    /// One page down.
+    PageDown,
+    /// To the first row, and stay there.
+    Top,
+    /// To the last row, and stay there.
+    Bottom,
+    /// Open all fields of the row.
+    Details,
+    /// Choose the column to sort by.
+    SortMenu,
+    /// Sort the other way round.
+    Reverse,
+    /// Choose columns.
+    ColumnMenu,
+    /// Take the entry of the menu.
+    Choose,
+    /// Tick the entry of the menu, or untick it.
+    Toggle,
+    /// Back to the columns of the display and enrichment.
+    Preset,
+    /// Close what is open.
+    Close,
+}
+
+/// What the surroundings have to do after a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing more.
+    None,
+    /// End.
+    Quit,
+    /// Stop the process until it is continued.
+    Suspend,
+    /// Paint everything anew.
+    Redraw,
+}

@@ -1,0 +1,106 @@
+//! Batches become rows, a bounded number at a time so that no frame waits long.
+
+use std::sync::Arc;
+
+use flow::{Batch, Body};
+
+use super::{Data, View};
+
+/// Records or packets that may wait in the view; beyond it the sender's queue decides what is skipped, and counts it.
+const MAX_PENDING: usize = 50_000;
+
+impl View {
+    /// Whether another batch may be given to [`View::receive`].
+    pub fn wants_more(&self) -> bool {
+        self.pending_items < MAX_PENDING
+    }
+
+    /// Takes a batch that came at `now_ns`: sums and words at once, rows when [`View::work`] gets to them.
+    pub fn receive(&mut self, batch: Arc<Batch>, now_ns: u64) {
+        self.totals.add(&batch, now_ns);
+        for text in &batch.notices {
+            self.notice(text.clone(), now_ns);
+        }
+        let items = items(&batch);
+        if items > 0 || !batch.interfaces.is_empty() {
+            self.pending_items += items;
+            self.pending.push_back((batch, 0));
+        }
+        self.changed = true;
+    }
+
+    /// Whether [`View::work`] has something to do.
+    pub fn has_work(&self) -> bool {
+        !self.pending.is_empty() || self.is_filtering()
+    }
+
+    /// Does a part of what waits, in units of a few microseconds each: rows to judge first, then records or packets.
+    pub fn work(&mut self, units: usize, now_ns: u64) {
+        if self.is_filtering() {
+            let rows = self.held.as_ref().unwrap_or_else(|| self.data.rows());
+            self.ranking.judge(rows, units);
+            self.changed = true;
+        }
+        let mut touched = Vec::new();
+        let mut left = units;
+        while left > 0 {
+            let Some((batch, start)) = self.pending.pop_front() else { break };
+            let end = items(&batch).min(start + left);
+            self.take_in(&batch, start, end, now_ns, &mut touched);
+            self.pending_items -= end - start;
+            left = left.saturating_sub((end - start).max(1));
+            if end < items(&batch) {
+                self.pending.push_front((batch, end));
+            }
+        }
+        self.touch(&touched);
+    }
+
+    /// Lets time pass: flows that have fallen silent lose their rates.
+    pub fn tick(&mut self, now_ns: u64) {
+        let mut touched = Vec::new();
+        if let Data::Flows(flows) = &mut self.data {
+            flows.fade(now_ns, &mut touched);
+        }
+        self.touch(&touched);
+    }
+
+    fn take_in(&mut self, batch: &Batch, start: usize, end: usize, now_ns: u64, touched: &mut Vec<u32>) {
+        match (&mut self.data, &batch.body) {
+            (Data::Flows(flows), Body::Flows(body)) => {
+                touched.extend(body.records[start..end].iter().map(|record| flows.add(record, now_ns)));
+                flows.evict(touched);
+            }
+            (Data::Packets(packets), Body::Packets(body)) => {
+                if start == 0 {
+                    packets.learn(&batch.node, &batch.interfaces);
+                }
+                let filters = self.filters.parsed();
+                for packet in &body.packets[start..end] {
+                    packets.add(&batch.node, (body, packet), &filters, touched);
+                }
+            }
+            (Data::Packets(packets), _) => packets.learn(&batch.node, &batch.interfaces),
+            (Data::Flows(_), _) => {}
+        }
+    }
+
+    /// Tells the order which rows changed, unless another picture is held.
+    fn touch(&mut self, slots: &[u32]) {
+        self.changed |= !slots.is_empty();
+        if self.held.is_some() {
+            return;
+        }
+        for slot in slots {
+            self.ranking.touch(self.data.rows(), *slot);
+        }
+    }
+}
+
+fn items(batch: &Batch) -> usize {
+    match &batch.body {
+        Body::Flows(body) => body.records.len(),
+        Body::Packets(body) => body.packets.len(),
+        Body::None => 0,
+    }
+}
