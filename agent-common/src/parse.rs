@@ -12,7 +12,7 @@ mod tunnel;
 mod tests;
 
 pub use ip::{ipv4, ipv6, plain4, plain6};
-pub use link::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, Layer, Link, LinkDetails, dscp, link, link_details, other, untagged};
+pub use link::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, Layer, Link, LinkDetails, dscp, link, link_details, other};
 pub use tunnel::segment_header_len;
 
 use crate::types::Selector;

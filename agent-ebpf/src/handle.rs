@@ -40,7 +40,7 @@ pub(crate) fn packet(ctx: &TcContext, layer: Layer, direction: u8) -> i32 {
 #[inline(always)]
 fn plain(skb: Skb, layer: Layer, direction: u8) -> bool {
     let direct = skb.direct();
-    let link = parse::untagged(&direct, layer);
+    let link = parse::link(&direct, layer);
     let origin = Origin { skb, layer, link, direction };
     if link.ethertype == ETHERTYPE_IPV4 {
         parse::plain4(&direct, link.l3).is_some_and(|headers| take_plain(&origin, &headers))

@@ -56,17 +56,6 @@ pub fn link<P: Packet + ?Sized>(packet: &P, layer: Layer) -> Link {
     }
 }
 
-/// The same of a frame without tags; the EtherType of a tagged one is that of its tag.
-#[inline(always)]
-pub fn untagged<P: Packet + ?Sized>(packet: &P, layer: Layer) -> Link {
-    match layer {
-        Layer::Ethernet => {
-            Link { ethertype: packet.header::<ETHERNET>(0).map_or(0, |header| header.be16::<12>()), l3: ETHERNET }
-        }
-        Layer::Ip => Link { ethertype: version(packet), l3: 0 },
-    }
-}
-
 #[inline(always)]
 fn ethernet<P: Packet + ?Sized>(packet: &P) -> Link {
     let Some(header) = packet.header::<ETHERNET>(0) else { return Link { ethertype: 0, l3: ETHERNET } };
