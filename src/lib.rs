@@ -1,1 +1,103 @@
-//! The command line, the plan, the life of a capture, local mode, messages.
+//! `oc-netobserv`: the command line, local mode, messages and exit codes.
+//!
+//! [`main`] is the whole program: words are put into one form ([`argv`]), parsed ([`cli`]), resolved into a [`plan`]
+//! that nothing has been touched for, then run ([`local`], [`view`]). Must not know kernel details or widgets.
+
+pub mod argv;
+pub mod cli;
+mod completion;
+pub mod error;
+mod local;
+mod log;
+pub mod plan;
+pub mod report;
+pub mod surroundings;
+mod version;
+mod view;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{ArgMatches, FromArgMatches as _};
+
+use crate::{
+    cli::{Cli, Command},
+    error::{Error, Outcome, exit},
+    report::{ColourChoice, Report},
+};
+
+/// What every command is given besides its arguments.
+#[derive(Clone, Debug)]
+struct Context {
+    /// Where messages go.
+    report: Report,
+    /// `--color`.
+    colour: ColourChoice,
+    /// The command as typed, for the files.
+    typed: Vec<String>,
+}
+
+/// Runs the command that `words` (the first one is the program's name) ask for.
+pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let words = words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    ExitCode::from(match parse(words) {
+        Ok(parsed) => run(parsed),
+        Err(error) => {
+            // Help and version are no failures and go to standard output; a reader that has gone is none either.
+            let _ = error.print();
+            if error.use_stderr() { exit::USAGE } else { exit::DONE }
+        }
+    })
+}
+
+struct Parsed {
+    cli: Cli,
+    matches: ArgMatches,
+    typed: Vec<String>,
+}
+
+fn parse(typed: Vec<String>) -> Result<Parsed, clap::Error> {
+    let name = typed.first().map_or("", String::as_str);
+    let command = cli::command().bin_name(invoked_as(name));
+    let words = argv::normalize(typed.iter().skip(1).cloned().collect(), &command);
+    let matches = command.try_get_matches_from([vec![name.to_owned()], words].concat())?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    Ok(Parsed { cli, matches, typed })
+}
+
+/// kubectl runs a plugin by its file's name; the usage line shows what people typed.
+fn invoked_as(program: &str) -> &'static str {
+    let is_kubectl = program.rsplit('/').next().is_some_and(|name| name.starts_with("kubectl-"));
+    if is_kubectl { "kubectl netobserv" } else { "oc-netobserv" }
+}
+
+fn run(parsed: Parsed) -> u8 {
+    let colour = surroundings::colour(parsed.cli.global);
+    let context = Context { report: Report::new(colour), colour, typed: parsed.typed };
+    log::start(parsed.cli.global);
+    let groups = parsed.matches.subcommand().map(|(_, matches)| matches);
+    dispatch(parsed.cli.command, groups, &context).unwrap_or_else(|error| {
+        context.report.error(&error);
+        error.exit_code()
+    })
+}
+
+fn dispatch(command: Command, matches: Option<&ArgMatches>, context: &Context) -> Outcome {
+    let groups = || matches.map(cli::groups).unwrap_or_default();
+    match command {
+        Command::Flows(args) => local::run(&plan::flows(&args, &groups(), &surroundings::look())?, context),
+        Command::Packets(args) => local::run(&plan::packets(&args, &groups(), &surroundings::look())?, context),
+        Command::View(args) => view::run(&args, &groups(), context),
+        Command::Version => version::print(),
+        Command::Completion { shell } => completion::print(shell),
+        Command::Metrics(_) => unbuilt("metrics"),
+        Command::Attach(_) => unbuilt("attach"),
+        Command::Follow(_) => unbuilt("follow"),
+        Command::Stop(_) => unbuilt("stop"),
+        Command::Copy(_) => unbuilt("copy"),
+        Command::Cleanup(_) => unbuilt("cleanup"),
+    }
+}
+
+fn unbuilt(command: &str) -> Outcome {
+    Err(Error::failed(format!("{command}: needs a cluster; not built yet")))
+}

@@ -1,0 +1,74 @@
+//! The live table over a capture: wires the collector's feed and status to it.
+
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
+use collector::{Feed, Received, Status, tui};
+use flow::{Batch, Counters, Stop};
+
+use crate::{Context, error::Error, log::Aside, plan::Plan};
+
+/// Where the table gets its contents from.
+pub(super) struct Sources<'a> {
+    pub(super) feed: &'a Feed,
+    pub(super) status: &'a Status,
+    /// Called several times a second: looks after those who cannot call for help.
+    pub(super) watch: &'a (dyn Fn() + Sync),
+}
+
+/// Shows the table until the user ends it or the capture ends.
+pub(super) fn run(plan: &Plan, context: &Context, sources: &Sources<'_>, stop: &Stop) -> Result<(), Error> {
+    let _aside = Aside::begin(plan.output_dir.as_deref())
+        .map_err(|error| Error::failed(format!("cannot write the log file: {error}")))?;
+    // The feed skips what the table has no time for; this channel only passes on, so it holds next to nothing.
+    let (sender, receiver) = mpsc::sync_channel(1);
+    thread::scope(|scope| {
+        scope.spawn(move || forward(sources, &sender));
+        tui::run(receiver, setup(plan, context, sources.status), stop.clone())
+    })
+    .map_err(Error::failed)
+}
+
+/// Until the capture has ended, or the table.
+fn forward(sources: &Sources<'_>, sender: &mpsc::SyncSender<Arc<Batch>>) {
+    loop {
+        (sources.watch)();
+        match sources.feed.recv_timeout(Duration::from_millis(100)) {
+            Received::Item(batch) => {
+                if sender.send(batch).is_err() {
+                    return;
+                }
+            }
+            Received::Timeout => {}
+            Received::Closed => return,
+        }
+    }
+}
+
+fn setup(plan: &Plan, context: &Context, status: &Status) -> tui::TableSetup {
+    let source = tui::Source::Live { interval: plan.config.cache_active_timeout };
+    let status = status.clone();
+    tui::TableSetup {
+        what: plan.what.clone(),
+        node: Arc::clone(&plan.config.node),
+        limits: plan.config.limits,
+        progress: Some(Box::new(move || progress(&status))),
+        colour: context.colour.on(true),
+        ..tui::TableSetup::new(plan.config.mode, source)
+    }
+}
+
+fn progress(status: &Status) -> tui::Progress {
+    let snapshot = status.snapshot();
+    let Counters { lost_sequence, lost_store, past_limit, view_skipped, .. } = snapshot.counters;
+    tui::Progress {
+        file_bytes: snapshot.file_bytes(),
+        packets: snapshot.packets,
+        bytes: snapshot.bytes,
+        // The table adds these to what the agents' batches say.
+        counters: Counters { lost_sequence, lost_store, past_limit, view_skipped, ..Counters::default() },
+    }
+}
