@@ -1,1 +1,35 @@
-//! agent
+//! The kernel side in user space: network namespaces and interfaces, attaching, maps and rings, accounting, records.
+//!
+//! Owns everything that knows aya, netlink or bpf(2). Must not know the collector, the command line or a cluster's API.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("packets are captured with Linux eBPF");
+
+mod account;
+mod agent;
+mod attach;
+mod bpf;
+mod btf;
+mod decode;
+mod drain;
+mod error;
+mod flows;
+mod interfaces;
+mod loader;
+mod netlink;
+mod netns;
+mod observer;
+mod outbox;
+mod packets;
+mod preflight;
+#[cfg(test)]
+mod testing;
+mod time;
+mod topology;
+mod worker;
+
+pub use agent::{Agent, start};
+pub use error::AgentError;
+pub use interfaces::check_pattern;
+pub use observer::Attached;
+pub use preflight::{Support, own_address, preflight};

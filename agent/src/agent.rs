@@ -1,0 +1,97 @@
+//! A running capture: made by [`start`], ended by [`Agent::finish`], by its `Stop`, or by being dropped.
+
+use std::thread::{self, JoinHandle};
+
+use flow::{CaptureConfig, Counters, Sink, Stop, config::Mode};
+
+use crate::{
+    decode::Decoder,
+    drain::Drainer,
+    error::AgentError,
+    flows::Flows,
+    loader::{self, settings::NetnsSource},
+    observer::{self, Attached, AttachedNow, Observer},
+    outbox::Outbox,
+    packets::Packets,
+    preflight::preflight,
+    time::Anchor,
+    worker::{self, Finish},
+};
+
+/// A capture that is running.
+#[derive(Debug)]
+pub struct Agent {
+    thread: Option<JoinHandle<Result<Counters, AgentError>>>,
+    finish: Finish,
+    attached: AttachedNow,
+}
+
+/// Begins a capture. When this returns, rules are in force and programs are on everything that was there.
+///
+/// # Errors
+/// What [`preflight`] finds, or what the kernel refuses. Nothing stays attached then.
+pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<Agent, AgentError> {
+    preflight(&config)?;
+    let source = NetnsSource::choose(&config.netns);
+    let cpus = aya::util::nr_cpus().map_err(|(_, error)| AgentError::os("cannot count the CPUs", error))?;
+    let loaded = loader::load(&config, source, cpus as u32)?;
+    let Observer { running, topology, notices, attached } = observer::start(&config, source, loaded.programs)?;
+    let anchor = Anchor::take();
+    let outbox = Outbox::new(sink, config.node.clone(), anchor, notices);
+    let finish = Finish::default();
+    let (kernel, asked) = (loaded.counters, finish.clone());
+    let thread = match config.mode {
+        Mode::Flows => {
+            let decoder = Decoder { anchor, agent_ip: config.agent_ip, sampling: config.sampling };
+            let work = Flows::new(&config, Drainer::new(loaded.flows), kernel, topology, decoder, outbox);
+            thread::Builder::new().name("flows".to_owned()).spawn(move || worker::run(work, running, &stop, &asked))
+        }
+        Mode::Packets => {
+            let work = Packets::new(&config, loaded.packets, kernel, topology, anchor, outbox);
+            thread::Builder::new().name("packets".to_owned()).spawn(move || worker::run(work, running, &stop, &asked))
+        }
+    };
+    let thread = thread.map_err(|error| AgentError::os("cannot start a thread", error))?;
+    Ok(Agent { thread: Some(thread), finish, attached })
+}
+
+impl Agent {
+    /// How much is watched at this moment.
+    pub fn attached(&self) -> Attached {
+        self.attached.get()
+    }
+
+    /// Whether the capture has ended by itself.
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Ends the capture: detaches, delivers everything that was in flight, and tells the last counters.
+    ///
+    /// # Errors
+    /// What went wrong while it ran.
+    pub fn finish(mut self) -> Result<Counters, AgentError> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<Counters, AgentError> {
+        self.finish.request();
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(result)) => result,
+            Some(Err(panic)) => Err(AgentError::Panicked(words(panic.as_ref()))),
+            None => Ok(Counters::default()),
+        }
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        // Whoever wants to know the result calls `finish`.
+        let _ = self.end();
+    }
+}
+
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned())
+}

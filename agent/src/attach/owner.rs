@@ -1,0 +1,92 @@
+//! Names of our filters. They say which process made them, so that one left behind by a process that was killed is
+//! told from one of a capture that runs beside us.
+
+use std::{fs, os::linux::fs::MetadataExt as _};
+
+const PREFIX: &str = "oc-netobserv/";
+/// Inode number of the first PID namespace (`PROC_PID_INIT_INO`), from which all processes can be seen.
+const INITIAL_PID_NAMESPACE: u64 = 0xefff_fffc;
+
+/// The process that a filter belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Owner {
+    /// Inode number of its PID namespace.
+    namespace: u64,
+    pid: u32,
+    /// When it was started, in clock ticks since boot; pids are used again.
+    started: u64,
+}
+
+/// Name for a filter of ours; `serial` tells apart the captures of one process.
+pub(crate) fn name(egress: bool, serial: u32) -> String {
+    let Owner { namespace, pid, started } = ours();
+    format!("{PREFIX}{namespace}.{pid}.{started}/{serial}/{}", if egress { "egress" } else { "ingress" })
+}
+
+/// Whether a filter of this name is of our making, and its process has ended.
+pub(crate) fn is_left_behind(name: &str) -> bool {
+    let Some(owner) = parse(name) else { return false };
+    let namespace = ours().namespace;
+    // Processes of a PID namespace that we do not see into cannot be judged: their filters are left alone.
+    let judged = owner.namespace == namespace;
+    if judged {
+        return started(owner.pid) != Some(owner.started);
+    }
+    namespace == INITIAL_PID_NAMESPACE && !namespace_lives(owner.namespace)
+}
+
+fn parse(name: &str) -> Option<Owner> {
+    let mut parts = name.strip_prefix(PREFIX)?.split('/').next()?.split('.');
+    let owner = Owner {
+        namespace: parts.next()?.parse().ok()?,
+        pid: parts.next()?.parse().ok()?,
+        started: parts.next()?.parse().ok()?,
+    };
+    parts.next().is_none().then_some(owner)
+}
+
+fn ours() -> Owner {
+    let pid = std::process::id();
+    Owner {
+        namespace: fs::metadata("/proc/self/ns/pid").map_or(0, |metadata| metadata.st_ino()),
+        pid,
+        started: started(pid).unwrap_or(0),
+    }
+}
+
+/// Field 22 of /proc/PID/stat; the second one, a name in parentheses, may hold anything.
+fn started(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
+}
+
+fn namespace_lives(inode: u64) -> bool {
+    let Ok(processes) = fs::read_dir("/proc") else { return true };
+    let mut namespaces = processes.flatten().filter_map(|entry| fs::metadata(entry.path().join("ns/pid")).ok());
+    namespaces.any(|metadata| metadata.st_ino() == inode)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_filters_are_not_left_behind() {
+        assert!(!is_left_behind(&name(true, 1)));
+    }
+
+    #[test]
+    fn a_process_that_has_ended_leaves_its_filters_behind() {
+        let Owner { namespace, started, .. } = ours();
+        assert!(is_left_behind(&format!("{PREFIX}{namespace}.4194305.{started}/ingress")));
+        // The pid was given to somebody else.
+        assert!(is_left_behind(&format!("{PREFIX}{namespace}.{}.{}/ingress", std::process::id(), started + 1)));
+    }
+
+    #[test]
+    fn names_of_others_are_never_ours() {
+        for name in ["", "cil_from_netdev", "oc-netobserv", "oc-netobserv/1.2/ingress", "oc-netobserv/x.y.z/egress"] {
+            assert!(!is_left_behind(name), "{name}");
+        }
+    }
+}

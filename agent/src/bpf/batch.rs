@@ -1,0 +1,148 @@
+//! Taking everything out of a hash map that no program writes to any more.
+
+use std::{
+    io,
+    os::fd::{AsRawFd as _, BorrowedFd},
+};
+
+use super::{Attributes, Pod, bpf};
+
+const LOOKUP: i32 = 1;
+const DELETE: i32 = 3;
+const GET_NEXT_KEY: i32 = 4;
+const LOOKUP_AND_DELETE_BATCH: i32 = 25;
+/// `ENOTSUPP` of the kernel, which libc does not name.
+const ENOTSUPP: i32 = 524;
+
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct BatchAttributes {
+    in_batch: u64,
+    out_batch: u64,
+    keys: u64,
+    values: u64,
+    count: u32,
+    map_fd: u32,
+    elem_flags: u64,
+    flags: u64,
+}
+// SAFETY: integers without padding; the pointers are set in `Drain::batch` to buffers of the size that is passed.
+unsafe impl Attributes for BatchAttributes {}
+
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct ElementAttributes {
+    map_fd: u32,
+    pad: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+// SAFETY: integers without padding; the pointers are set in `Drain::one` to a key and a value.
+unsafe impl Attributes for ElementAttributes {}
+
+/// Buffers for draining maps with keys `K` and values `V`; kept between drains.
+#[derive(Debug)]
+pub(crate) struct Drain<K, V> {
+    keys: Vec<K>,
+    values: Vec<V>,
+    by_key: bool,
+}
+
+impl<K: Pod, V: Pod> Drain<K, V> {
+    /// Entries taken with one system call, to begin with; grows when a bucket of the map does not fit.
+    const ENTRIES: usize = 4096;
+
+    pub(crate) fn new() -> Self {
+        const { assert!(size_of::<V>().is_multiple_of(8), "the kernel rounds values up to 8 bytes") };
+        Self { keys: vec![K::zeroed(); Self::ENTRIES], values: vec![V::zeroed(); Self::ENTRIES], by_key: false }
+    }
+
+    /// Takes out every entry and hands it to `each`; how many there were.
+    pub(crate) fn all(&mut self, map: BorrowedFd<'_>, mut each: impl FnMut(&K, &V)) -> io::Result<usize> {
+        if !self.by_key {
+            match self.by_batches(map, &mut each) {
+                // The kernel has no batches for this kind of map: one by one, then, and from now on.
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | ENOTSUPP)) => self.by_key = true,
+                result => return result,
+            }
+        }
+        one_by_one(map, &mut each)
+    }
+
+    fn by_batches(&mut self, map: BorrowedFd<'_>, each: &mut impl FnMut(&K, &V)) -> io::Result<usize> {
+        let mut cursor = [0u64; 2];
+        let mut first = true;
+        let mut total = 0;
+        loop {
+            let (count, result) = self.batch(map, &mut cursor, first);
+            let count = count.min(self.keys.len());
+            match result {
+                Err(error) if error.raw_os_error() == Some(libc::ENOSPC) => {
+                    self.grow();
+                    continue;
+                }
+                Err(error) if error.raw_os_error() != Some(libc::ENOENT) => return Err(error),
+                _ => {}
+            }
+            self.keys[..count].iter().zip(&self.values[..count]).for_each(|(key, value)| each(key, value));
+            total += count;
+            if result.is_err() {
+                return Ok(total);
+            }
+            first = false;
+        }
+    }
+
+    /// One system call; an error of ENOENT means that these were the last.
+    fn batch(&mut self, map: BorrowedFd<'_>, cursor: &mut [u64; 2], first: bool) -> (usize, io::Result<i32>) {
+        let cursor = cursor.as_mut_ptr() as u64;
+        let mut attributes = BatchAttributes {
+            in_batch: if first { 0 } else { cursor },
+            out_batch: cursor,
+            keys: self.keys.as_mut_ptr() as u64,
+            values: self.values.as_mut_ptr() as u64,
+            count: self.keys.len() as u32,
+            map_fd: map.as_raw_fd() as u32,
+            ..BatchAttributes::default()
+        };
+        let result = bpf(LOOKUP_AND_DELETE_BATCH, &mut attributes);
+        (attributes.count as usize, result)
+    }
+
+    fn grow(&mut self) {
+        let entries = self.keys.len() * 2;
+        self.keys.resize(entries, K::zeroed());
+        self.values.resize(entries, V::zeroed());
+    }
+}
+
+fn one_by_one<K: Pod, V: Pod>(map: BorrowedFd<'_>, each: &mut impl FnMut(&K, &V)) -> io::Result<usize> {
+    let mut total = 0;
+    let mut key = K::zeroed();
+    let mut value = V::zeroed();
+    // Every found key is deleted at once, so the first key is always the next one.
+    while element(GET_NEXT_KEY, map, None::<&mut K>, &mut key)? {
+        if element(LOOKUP, map, Some(&mut key), &mut value)? {
+            each(&key, &value);
+            total += 1;
+        }
+        element(DELETE, map, Some(&mut key), &mut value)?;
+    }
+    Ok(total)
+}
+
+/// A command on one element; false when there is none.
+fn element<K: Pod, T: Pod>(command: i32, map: BorrowedFd<'_>, key: Option<&mut K>, to: &mut T) -> io::Result<bool> {
+    let mut attributes = ElementAttributes {
+        map_fd: map.as_raw_fd() as u32,
+        key: key.map_or(0, |key| std::ptr::from_mut(key) as u64),
+        value: std::ptr::from_mut(to) as u64,
+        ..ElementAttributes::default()
+    };
+    match bpf(command, &mut attributes) {
+        Ok(_) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

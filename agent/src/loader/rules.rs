@@ -1,0 +1,167 @@
+//! Filter rules as the kernel reads them.
+
+use std::net::{IpAddr, SocketAddr};
+
+use agent_common::{
+    rules::RuleTable,
+    types::{
+        ACTION_ACCEPT, ACTION_OWN, ACTION_REJECT, COND_DIRECTION, COND_DPORT, COND_ICMP_CODE, COND_ICMP_TYPE, COND_NET,
+        COND_PORT, COND_PROTO, COND_SPORT, COND_TCP, MAX_RULES, Rule,
+    },
+};
+use flow::{
+    CaptureConfig,
+    rules::{Action, Direction, Ports},
+};
+use ipnet::IpNet;
+
+use crate::error::AgentError;
+
+const TCP: u8 = 6;
+
+/// The kernel's table, as aya wants it.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub(crate) struct Table(pub(crate) RuleTable);
+// SAFETY: integers and arrays of them; agent-common asserts that there is no padding.
+unsafe impl aya::Pod for Table {}
+
+/// The table for a capture: its own connections first, then the rules in order.
+pub(crate) fn table(config: &CaptureConfig) -> Result<Table, AgentError> {
+    let own = config.own.iter().flat_map(|(local, remote)| own(*local, *remote));
+    let all: Vec<Rule> = own.chain(config.rules.iter().map(rule)).collect();
+    let too_many = AgentError::TooManyRules { given: all.len(), most: MAX_RULES };
+    RuleTable::new(&all).map(Table).ok_or(too_many)
+}
+
+/// Both directions of one TCP connection.
+fn own(local: SocketAddr, remote: SocketAddr) -> [Rule; 2] {
+    [(local, remote), (remote, local)].map(|(from, to)| {
+        let mut rule = Rule { action: ACTION_OWN, proto: TCP, ..Rule::ANY };
+        rule.conditions = COND_PROTO | COND_SPORT | COND_DPORT;
+        rule.sport[0] = [from.port(); 2];
+        rule.dport[0] = [to.port(); 2];
+        set_nets(&mut rule, Some(from.ip().to_canonical().into()), Some(to.ip().to_canonical().into()));
+        rule
+    })
+}
+
+fn rule(from: &flow::Rule) -> Rule {
+    let flow::Rule { action, net, peer, direction, protocol, port, sport, dport, tcp_flags, icmp_type, icmp_code } =
+        from;
+    let mut rule = Rule::ANY;
+    rule.action = if *action == Action::Accept { ACTION_ACCEPT } else { ACTION_REJECT };
+    set_nets(&mut rule, *net, *peer);
+    set(&mut rule, COND_DIRECTION, *direction, |rule, value| rule.direction = u8::from(value == Direction::Egress));
+    set(&mut rule, COND_PROTO, *protocol, |rule, value| rule.proto = value);
+    set(&mut rule, COND_PORT, *port, |rule, value| rule.port = ranges(value));
+    set(&mut rule, COND_SPORT, *sport, |rule, value| rule.sport = ranges(value));
+    set(&mut rule, COND_DPORT, *dport, |rule, value| rule.dport = ranges(value));
+    set(&mut rule, COND_TCP, *tcp_flags, |rule, flags| (rule.tcp_mask, rule.tcp_value) = (flags.mask, flags.value));
+    set(&mut rule, COND_ICMP_TYPE, *icmp_type, |rule, value| rule.icmp_type = value);
+    set(&mut rule, COND_ICMP_CODE, *icmp_code, |rule, value| rule.icmp_code = value);
+    rule
+}
+
+/// Switches a condition on if it was given.
+fn set<T>(rule: &mut Rule, condition: u32, value: Option<T>, to: impl FnOnce(&mut Rule, T)) {
+    if let Some(value) = value {
+        rule.conditions |= condition;
+        to(rule, value);
+    }
+}
+
+fn set_nets(rule: &mut Rule, net: Option<IpNet>, peer: Option<IpNet>) {
+    let Some(family) = net.or(peer) else { return };
+    rule.conditions |= COND_NET;
+    rule.family = if matches!(family, IpNet::V4(_)) { 4 } else { 6 };
+    (rule.net, rule.net_mask) = net.map_or(([0; 4], [0; 4]), words);
+    (rule.peer, rule.peer_mask) = peer.map_or(([0; 4], [0; 4]), words);
+}
+
+/// Network and mask in words of network byte order.
+fn words(net: IpNet) -> ([u32; 4], [u32; 4]) {
+    (address(net.network()), address(net.netmask()))
+}
+
+fn address(address: IpAddr) -> [u32; 4] {
+    let mut words = [0; 4];
+    let octets = match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    };
+    for (word, bytes) in words.iter_mut().zip(octets.chunks_exact(4)) {
+        *word = u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    }
+    words
+}
+
+fn ranges(ports: Ports) -> [[u16; 2]; 2] {
+    let range = |(low, high)| [low, high];
+    [range(ports.first), ports.second.map_or([1, 0], range)]
+}
+
+#[cfg(test)]
+mod tests {
+    use agent_common::{
+        parse::{self, Layer},
+        rules::verdict,
+    };
+    use flow::config::Mode;
+
+    use super::*;
+    use crate::testing::{config, udp_frame};
+
+    /// What the kernel's own function says about a UDP packet 10.0.0.1:1000 -> 10.0.0.2:53 at an egress.
+    fn decide(config: &CaptureConfig) -> u8 {
+        let frame = udp_frame();
+        let link = parse::link(frame.as_slice(), Layer::Ethernet);
+        let headers = parse::ipv4(frame.as_slice(), link.l3).unwrap();
+        verdict(&table(config).unwrap().0, &headers, 1)
+    }
+
+    fn with(rule: flow::Rule) -> CaptureConfig {
+        CaptureConfig { rules: vec![rule], ..config(Mode::Flows) }
+    }
+
+    #[test]
+    fn each_condition_reaches_the_kernels_function() {
+        let net = |text: &str| Some(text.parse().unwrap());
+        let port = |low, high| Some(Ports { first: (low, high), second: None });
+        let any = flow::Rule::default;
+        let holds = [
+            any(),
+            flow::Rule { net: net("10.0.0.0/24"), peer: net("10.0.0.1/32"), ..any() },
+            flow::Rule { peer: net("10.0.0.2/32"), ..any() },
+            flow::Rule { protocol: Some(17), dport: port(53, 53), sport: port(1, 1000), ..any() },
+            flow::Rule { port: Some(Ports { first: (1, 1), second: Some((53, 53)) }), ..any() },
+            flow::Rule { direction: Some(Direction::Egress), ..any() },
+        ];
+        let fails = [
+            flow::Rule { net: net("10.0.1.0/24"), ..any() },
+            flow::Rule { net: net("::/0"), ..any() },
+            flow::Rule { protocol: Some(6), ..any() },
+            flow::Rule { sport: port(53, 53), ..any() },
+            flow::Rule { direction: Some(Direction::Ingress), ..any() },
+            flow::Rule { icmp_type: Some(8), ..any() },
+            flow::Rule { tcp_flags: Some(flow::rules::TcpFlags { mask: 2, value: 2 }), ..any() },
+        ];
+        holds.into_iter().for_each(|rule| assert_eq!(decide(&with(rule.clone())), ACTION_ACCEPT, "{rule:?}"));
+        fails.into_iter().for_each(|rule| assert_eq!(decide(&with(rule.clone())), ACTION_REJECT, "{rule:?}"));
+    }
+
+    #[test]
+    fn own_connections_come_first_and_do_not_make_others_be_rejected() {
+        let mut config = config(Mode::Flows);
+        config.own = vec![("10.0.0.1:1000".parse().unwrap(), "10.0.0.2:53".parse().unwrap())];
+        assert_eq!(decide(&config), ACTION_ACCEPT, "it is UDP, the connection is TCP");
+        let table = table(&config).unwrap().0;
+        assert_eq!((table.count, table.rules[0].action, table.rules[1].sport[0]), (2, ACTION_OWN, [53, 53]));
+    }
+
+    #[test]
+    fn too_many_rules_are_refused() {
+        let config = CaptureConfig { rules: vec![flow::Rule::default(); MAX_RULES + 1], ..config(Mode::Flows) };
+        assert!(matches!(table(&config), Err(AgentError::TooManyRules { given: 65, most: 64 })));
+    }
+}

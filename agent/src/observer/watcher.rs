@@ -1,0 +1,377 @@
+//! The loop: what has come, what has gone, what is to be attached.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::PipeReader,
+    os::fd::AsRawFd as _,
+    sync::{Arc, mpsc::Sender},
+    time::{Duration, Instant},
+};
+
+use flow::{LinkType, config::NetNs};
+
+use super::{
+    Attached, AttachedNow,
+    namespace::{Happened, Namespace},
+};
+use crate::{
+    attach::{Way, attach, has_gone},
+    error::AgentError,
+    interfaces::{Selection, link_type, peers},
+    loader::{Programs, settings::NetnsSource},
+    netlink::link::Link,
+    netns::{self, Found, NsId, watch::NameWatch},
+    topology::{Shared, Topology},
+};
+
+/// Between looks for namespaces, at least; more when a look takes long.
+const LOOK: Duration = Duration::from_millis(500);
+/// A look may take this part of the time.
+const SHARE: u32 = 25;
+/// A name appears before its namespace is mounted there: so many looks follow, so close together.
+const EAGER_LOOKS: u32 = 5;
+const EAGER: Duration = Duration::from_millis(30);
+
+pub(super) struct Watcher {
+    netns: NetNs,
+    selection: Selection,
+    way: Way,
+    source: NetnsSource,
+    programs: Programs,
+    namespaces: BTreeMap<NsId, Namespace>,
+    topology: Topology,
+    shared: Shared,
+    attached: AttachedNow,
+    notices: Sender<Arc<str>>,
+    names: Option<NameWatch>,
+    eager: u32,
+    next_look: Instant,
+    /// While the capture begins, what is attached is told as a number, not one by one.
+    beginning: bool,
+    /// Namespaces that could not be entered; told once.
+    closed: BTreeSet<NsId>,
+}
+
+impl Watcher {
+    #[expect(clippy::too_many_arguments, reason = "the parts of one private struct, passed once")]
+    pub(super) fn new(
+        netns: NetNs,
+        selection: Selection,
+        way: Way,
+        source: NetnsSource,
+        programs: Programs,
+        shared: Shared,
+        attached: AttachedNow,
+        notices: Sender<Arc<str>>,
+    ) -> Result<Self, AgentError> {
+        let names = if netns == NetNs::All { Some(NameWatch::new()) } else { None };
+        let names = names.transpose().map_err(|error| AgentError::os("cannot watch /run/netns", error))?;
+        Ok(Self {
+            netns,
+            selection,
+            way,
+            source,
+            programs,
+            namespaces: BTreeMap::new(),
+            topology: Topology::default(),
+            shared,
+            attached,
+            notices,
+            names,
+            eager: 0,
+            next_look: Instant::now(),
+            beginning: true,
+            closed: BTreeSet::new(),
+        })
+    }
+
+    /// Attaches to all there is.
+    pub(super) fn begin(&mut self) -> Result<(), AgentError> {
+        if self.netns == NetNs::All && self.source == NetnsSource::Single {
+            self.tell("this kernel does not tell programs the namespace of a packet: only the current one is watched");
+            self.netns = NetNs::Current;
+        }
+        let found = self.discover()?;
+        self.take_over(found)?;
+        self.check_names()?;
+        self.settle();
+        if self.namespaces.values().all(|namespace| namespace.attached.is_empty()) {
+            self.tell("no interface is watched yet");
+        }
+        self.beginning = false;
+        Ok(())
+    }
+
+    fn discover(&self) -> Result<BTreeMap<NsId, Found>, AgentError> {
+        let error = |error| AgentError::os("cannot look for network namespaces", error);
+        match &self.netns {
+            NetNs::All => netns::all().map_err(error),
+            NetNs::Current => netns::current().map_err(error),
+            NetNs::Path(path) => {
+                let reason =
+                    |error: std::io::Error| AgentError::NoNetns { path: path.clone(), reason: error.to_string() };
+                netns::at(path).map_err(reason)
+            }
+        }
+    }
+
+    /// Opens what is new. What cannot be opened is told, but an error only when it is the one that was asked for.
+    fn take_over(&mut self, found: BTreeMap<NsId, Found>) -> Result<(), AgentError> {
+        for (id, found) in found {
+            if self.namespaces.contains_key(&id) {
+                continue;
+            }
+            match Namespace::open(id, &found, self.source) {
+                Ok(namespace) => {
+                    self.closed.remove(&id);
+                    self.namespaces.insert(id, namespace);
+                }
+                Err(error) if self.netns == NetNs::All && !found.name.is_empty() => {
+                    // One that has just ended is nothing to speak of.
+                    let told = error.kind() == std::io::ErrorKind::NotFound || !self.closed.insert(id);
+                    if !told {
+                        self.tell(&format!("cannot enter {}: {error}", found.name));
+                    }
+                }
+                Err(error) => return Err(AgentError::os("cannot enter the network namespace", error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn check_names(&self) -> Result<(), AgentError> {
+        let links = self.namespaces.values().flat_map(|namespace| namespace.links.values());
+        let mut present: Vec<&str> = links.map(|link| link.name.as_str()).collect();
+        present.sort_unstable();
+        present.dedup();
+        match self.selection.missing(&present) {
+            Some(name) => Err(AgentError::NoInterface { name: name.to_owned(), present: present.join(", ") }),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs until the other end of the pipe is closed, then detaches everything.
+    pub(super) fn run(mut self, wake: &PipeReader) {
+        loop {
+            let pause = self.next_look.saturating_duration_since(Instant::now());
+            if self.poll(wake, pause) {
+                break;
+            }
+            let mut changed = self.hear();
+            self.look_for_names();
+            if Instant::now() >= self.next_look {
+                changed |= self.look();
+            }
+            if changed {
+                self.settle();
+            }
+        }
+        for namespace in self.namespaces.values_mut() {
+            // The process ends; filters that could not be removed are removed by the next run.
+            let _ = namespace.detach_all();
+        }
+    }
+
+    /// Waits for something to happen; true when it is the end.
+    fn poll(&self, wake: &PipeReader, pause: Duration) -> bool {
+        let of = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        let events = self.namespaces.values().map(|namespace| namespace.events.raw_fd());
+        let names = self.names.iter().map(NameWatch::raw_fd);
+        let mut fds: Vec<_> = std::iter::once(wake.as_raw_fd()).chain(names).chain(events).map(of).collect();
+        // SAFETY: the array has the length that is given.
+        unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, pause.as_millis() as i32 + 1) };
+        fds[0].revents != 0
+    }
+
+    /// Reads what the kernel says about interfaces; true when something changed.
+    fn hear(&mut self) -> bool {
+        let mut happened = Vec::new();
+        let mut changed = false;
+        for namespace in self.namespaces.values_mut() {
+            let mut messages = Vec::new();
+            let missed = namespace.events.read(&mut messages);
+            changed |= missed || !messages.is_empty();
+            let place = namespace.place();
+            let mut note = |what| happened.push((what, place.clone()));
+            messages.iter().filter_map(|message| namespace.hear(message)).for_each(&mut note);
+            if missed {
+                namespace.list().into_iter().flatten().for_each(&mut note);
+            }
+        }
+        for (what, place) in happened {
+            self.tell_of(&what, &place);
+        }
+        changed
+    }
+
+    fn tell_of(&self, what: &Happened, place: &str) {
+        match what {
+            Happened::Gone(name) if self.selection.takes(name) => self.tell(&format!("{name}{place} is gone")),
+            Happened::Renamed(old, new) => self.tell(&format!("{old}{place} is now called {new}")),
+            Happened::Gone(_) => {}
+        }
+    }
+
+    /// A change under /run/netns makes looks for namespaces due.
+    fn look_for_names(&mut self) {
+        if self.names.as_ref().is_some_and(NameWatch::clear) {
+            self.eager = EAGER_LOOKS;
+            self.next_look = Instant::now();
+        }
+    }
+
+    /// Looks for namespaces; true when one has come or gone.
+    fn look(&mut self) -> bool {
+        let begun = Instant::now();
+        if let Some(names) = &self.names {
+            names.renew();
+        }
+        let changed = self.compare();
+        self.eager = self.eager.saturating_sub(1);
+        let pause = if self.eager > 0 { EAGER } else { LOOK };
+        self.next_look = Instant::now() + pause.max(begun.elapsed() * SHARE);
+        changed
+    }
+
+    fn compare(&mut self) -> bool {
+        // The path given by the user leads nowhere any more: its namespace is gone.
+        let found = self.discover().unwrap_or_default();
+        let known = self.namespaces.len();
+        let gone: Vec<NsId> = self.namespaces.keys().filter(|id| !found.contains_key(id)).copied().collect();
+        for id in &gone {
+            if let Some(mut namespace) = self.namespaces.remove(id) {
+                let _ = namespace.detach_all();
+                self.tell(&format!("namespace {} is gone", namespace.name));
+            }
+        }
+        self.closed.retain(|id| found.contains_key(id));
+        let before = known - gone.len();
+        // Errors were told; our own namespace was entered at the beginning.
+        let _ = self.take_over(found);
+        !gone.is_empty() || self.namespaces.len() != before
+    }
+
+    /// Brings everything in line with the interfaces that are there now.
+    fn settle(&mut self) {
+        let mut pairs = self.pairs();
+        if self.has_lone_ends(&pairs) {
+            // An end is not told when its peer moves to another namespace: ask again.
+            for namespace in self.namespaces.values_mut() {
+                let _ = namespace.list();
+            }
+            pairs = self.pairs();
+        }
+        self.publish(&pairs);
+        self.detach_unwanted();
+        self.attach_wanted();
+        self.count();
+    }
+
+    fn pairs(&self) -> BTreeMap<peers::Point, peers::Point> {
+        let by_key: BTreeMap<u32, &Namespace> =
+            self.namespaces.values().map(|namespace| (namespace.key, namespace)).collect();
+        let links = by_key.iter().map(|(key, namespace)| (*key, |index| namespace.links.get(&index))).collect();
+        let ends: Vec<(u32, &Link)> = by_key
+            .iter()
+            .flat_map(|(key, namespace)| namespace.links.values().map(|link| (*key, link)))
+            .filter(|(_, link)| link.kind == "veth")
+            .collect();
+        peers::find(&links, &ends, |of, who| by_key.get(&of)?.number_of(by_key.get(&who)?))
+    }
+
+    fn has_lone_ends(&self, pairs: &BTreeMap<peers::Point, peers::Point>) -> bool {
+        self.namespaces.values().any(|namespace| {
+            let mut ends = namespace.links.values().filter(|link| link.kind == "veth");
+            ends.any(|link| !pairs.contains_key(&(namespace.key, link.index)))
+        })
+    }
+
+    fn publish(&mut self, pairs: &BTreeMap<peers::Point, peers::Point>) {
+        for namespace in self.namespaces.values() {
+            for link in namespace.links.values().filter(|link| self.selection.takes(&link.name)) {
+                if let Some(link_type) = link_type(link.hardware) {
+                    self.topology.add((namespace.key, link.index), &namespace.name, &link.name, link_type);
+                }
+            }
+        }
+        for (point, watched) in &mut self.topology.points {
+            // Of a pair that has gone the last packets may still be on their way.
+            if let Some(peer) = pairs.get(point) {
+                watched.peer = Some(*peer);
+            }
+        }
+        self.topology.version += 1;
+        self.shared.publish(&self.topology);
+    }
+
+    fn detach_unwanted(&mut self) {
+        for namespace in self.namespaces.values_mut() {
+            let attached = namespace.attached.keys().copied();
+            let wanted = |index: &u32| namespace.links.get(index).is_some_and(|link| self.selection.takes(&link.name));
+            let unwanted: Vec<u32> = attached.filter(|index| !wanted(index)).collect();
+            for index in unwanted {
+                let _ = namespace.detach(index);
+            }
+        }
+    }
+
+    fn attach_wanted(&mut self) {
+        let mut told = Vec::new();
+        for namespace in self.namespaces.values_mut() {
+            let place = namespace.place();
+            let links: Vec<Link> =
+                namespace.links.values().filter(|link| self.selection.takes(&link.name)).cloned().collect();
+            for link in links {
+                if namespace.attached.contains_key(&link.index) || namespace.refused.contains(&link.index) {
+                    continue;
+                }
+                match attach_one(namespace, &link, self.way, &self.programs) {
+                    Ok(true) if !self.beginning => told.push(format!("attached to {}{place}", link.name)),
+                    Ok(_) => {}
+                    Err(reason) => told.push(format!("cannot watch {}{place}: {reason}", link.name)),
+                }
+            }
+        }
+        told.iter().for_each(|text| self.tell(text));
+    }
+
+    fn count(&self) {
+        let counts = self.namespaces.values().map(|namespace| namespace.attached.len());
+        let namespaces = counts.clone().filter(|count| *count > 0).count();
+        self.attached.set(Attached { interfaces: counts.sum(), namespaces });
+    }
+
+    fn tell(&self, text: &str) {
+        // Nobody listens any more once the worker has ended.
+        let _ = self.notices.send(text.into());
+    }
+}
+
+/// Attaches to one interface: false when it has gone meanwhile, an error with its reason when it cannot be watched.
+fn attach_one(namespace: &mut Namespace, link: &Link, way: Way, programs: &Programs) -> Result<bool, String> {
+    let result = match link_type(link.hardware) {
+        Some(kind) => attach_to(namespace, link.index, kind, way, programs).map_err(|error| error.to_string()),
+        None => Err(format!("frames of hardware type {} are not supported", link.hardware)),
+    };
+    if result.is_err() {
+        namespace.refused.insert(link.index);
+    }
+    result
+}
+
+fn attach_to(
+    namespace: &mut Namespace,
+    index: u32,
+    kind: LinkType,
+    way: Way,
+    programs: &Programs,
+) -> std::io::Result<bool> {
+    match attach(way, namespace.requests.get_mut(), programs, index, kind) {
+        Ok(attachment) => {
+            namespace.attached.insert(index, attachment);
+            Ok(true)
+        }
+        Err(error) if has_gone(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,97 @@
+//! What goes to the collector: batches with numbers, counters, interfaces and notices.
+//!
+//! Must not know how the data came about.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, mpsc::Receiver},
+};
+
+use flow::{Batch, Body, Closed, Counters, InterfaceCounts, Sink};
+
+use crate::{
+    time::{Anchor, monotonic},
+    topology::Topology,
+};
+
+/// The way out of one agent.
+pub(crate) struct Outbox {
+    sink: Box<dyn Sink>,
+    node: Arc<str>,
+    sequence: u64,
+    anchor: Anchor,
+    announced: HashSet<u32>,
+    version: u64,
+    interfaces: Vec<flow::Interface>,
+    notices: Receiver<Arc<str>>,
+    /// Notices of the worker itself.
+    pub(crate) remarks: Vec<Arc<str>>,
+    /// As of the next batch.
+    pub(crate) counters: Counters,
+    sent: Counters,
+}
+
+impl Outbox {
+    pub(crate) fn new(sink: Box<dyn Sink>, node: Arc<str>, anchor: Anchor, notices: Receiver<Arc<str>>) -> Self {
+        Self {
+            sink,
+            node,
+            sequence: 0,
+            anchor,
+            announced: HashSet::new(),
+            version: 0,
+            interfaces: Vec::new(),
+            notices,
+            remarks: Vec::new(),
+            counters: Counters::default(),
+            sent: Counters::default(),
+        }
+    }
+
+    /// Wall clock, ns since the epoch.
+    pub(crate) fn now_ns(&self) -> u64 {
+        self.anchor.wall(monotonic())
+    }
+
+    /// Notes the interfaces that were not announced yet for the next batch.
+    pub(crate) fn announce(&mut self, topology: &Topology) {
+        if self.version == topology.version {
+            return;
+        }
+        self.version = topology.version;
+        let new = topology.points.values().map(|watched| &watched.interface);
+        let before = self.interfaces.len();
+        self.interfaces.extend(new.filter(|interface| self.announced.insert(interface.id)).cloned());
+        self.interfaces[before..].sort_by_key(|interface| interface.id);
+    }
+
+    /// Delivers one batch. One without data is left out when it would say nothing new.
+    ///
+    /// # Errors
+    /// The collector is gone.
+    pub(crate) fn send(&mut self, body: Body, interface_counts: Vec<InterfaceCounts>) -> Result<(), Closed> {
+        let mut notices = std::mem::take(&mut self.remarks);
+        notices.extend(self.notices.try_iter());
+        let nothing_new = matches!(body, Body::None)
+            && notices.is_empty()
+            && self.interfaces.is_empty()
+            && interface_counts.is_empty()
+            && self.counters == self.sent;
+        if nothing_new {
+            return Ok(());
+        }
+        let batch = Batch {
+            node: self.node.clone(),
+            sequence: self.sequence,
+            time_ns: self.now_ns(),
+            counters: self.counters,
+            interfaces: std::mem::take(&mut self.interfaces),
+            interface_counts,
+            notices,
+            body,
+        };
+        self.sequence += 1;
+        self.sent = self.counters;
+        self.sink.deliver(batch)
+    }
+}

@@ -1,0 +1,176 @@
+//! The worker of packets mode: empties the rings, puts packets in the order of their times, delivers them.
+
+mod frame;
+mod losses;
+pub(crate) mod merge;
+
+use std::{sync::Arc, time::Duration};
+
+use agent_common::types::PacketHead;
+use aya::maps::{MapData, RingBuf};
+use flow::{Body, CaptureConfig, Counters};
+
+use self::{losses::Tally, merge::Merger};
+use crate::{
+    bpf::Pod as _,
+    loader::{KernelCounters, PacketMaps},
+    outbox::Outbox,
+    time::{Anchor, monotonic},
+    topology::Shared,
+    worker::{Ended, Work},
+};
+
+/// Between looks at the rings while packets come, and while none come.
+const BUSY: Duration = Duration::from_millis(4);
+const IDLE: Duration = Duration::from_millis(20);
+/// A batch goes out at this age or size.
+const AGE_NS: u64 = 25_000_000;
+const BYTES: usize = 4 << 20;
+const PACKETS: usize = 16_384;
+/// A CPU may have stamped a packet and not put it into its ring yet: packets younger than this wait.
+const HOLD_NS: u64 = 10_000_000;
+/// How often counters are sent when there is no traffic.
+const QUIET_NS: u64 = 1_000_000_000;
+
+/// State of packets mode.
+pub(crate) struct Packets {
+    rings: Vec<RingBuf<MapData>>,
+    kernel: KernelCounters,
+    shared: Shared,
+    outbox: Outbox,
+    merger: Merger,
+    tally: Tally,
+    /// When the last batch went out.
+    delivered_at: u64,
+    /// When the oldest packet of the batch was taken.
+    since: Option<u64>,
+    /// Packets came at the last look; more than could be taken in one go.
+    busy: bool,
+    behind: bool,
+}
+
+impl Packets {
+    pub(crate) fn new(
+        config: &CaptureConfig,
+        maps: PacketMaps,
+        kernel: KernelCounters,
+        shared: Shared,
+        anchor: Anchor,
+        outbox: Outbox,
+    ) -> Self {
+        let snaplen = if config.snaplen == 0 { usize::MAX } else { config.snaplen as usize };
+        Self {
+            merger: Merger::new(maps.rings.len(), BYTES, snaplen, anchor),
+            tally: Tally::new(maps.lost),
+            rings: maps.rings,
+            kernel,
+            shared,
+            outbox,
+            delivered_at: 0,
+            since: None,
+            busy: false,
+            behind: false,
+        }
+    }
+
+    /// Takes what is in the rings, as far as there is room for it.
+    fn read(&mut self) {
+        (self.busy, self.behind) = (false, false);
+        for (shard, ring) in self.rings.iter_mut().enumerate() {
+            while self.merger.has_room(shard) {
+                let Some(item) = ring.next() else {
+                    self.merger.is_empty_now(shard);
+                    break;
+                };
+                self.busy = true;
+                match split(&item) {
+                    Some((head, bytes)) => self.merger.put(shard, &head, bytes),
+                    None => self.outbox.counters.lost_unreadable += 1,
+                }
+            }
+            self.behind |= !self.merger.has_room(shard);
+        }
+    }
+
+    /// Takes packets, and makes those up to `until` part of the batch, which goes out when it is full.
+    fn take(&mut self, until: u64) -> Result<(), Ended> {
+        self.read();
+        // After the rings were read: every interface that they speak of is known by now.
+        let topology = self.shared.current();
+        self.outbox.announce(&topology);
+        let tally = &mut self.tally;
+        let unknown = self.merger.settle(until, |netns, ifindex| {
+            let id = topology.points.get(&(netns, ifindex))?.interface.id;
+            tally.delivered(id);
+            Some(id)
+        });
+        self.outbox.counters.lost_unreadable += unknown;
+        if self.merger.batch_bytes() >= BYTES || self.merger.batch_packets() >= PACKETS {
+            self.deliver()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn deliver(&mut self) -> Result<(), Ended> {
+        (self.since, self.delivered_at) = (None, monotonic());
+        self.take_counters();
+        if self.outbox.counters.lost_packets > 0 {
+            self.tally.read_losses(&self.shared.current());
+        }
+        let late = self.merger.take_late();
+        if late > 0 {
+            let text = format!("{late} packets came too late to be put in the order of their times");
+            self.outbox.remarks.push(Arc::from(text));
+        }
+        let batch = self.merger.take_batch();
+        let body = if batch.packets.is_empty() { Body::None } else { Body::Packets(batch) };
+        Ok(self.outbox.send(body, self.tally.changed())?)
+    }
+
+    fn take_counters(&mut self) {
+        let lost_unreadable = self.outbox.counters.lost_unreadable;
+        self.outbox.counters = Counters { lost_unreadable, ..self.kernel.all() };
+    }
+}
+
+/// Head and captured bytes of a ring record.
+fn split(item: &[u8]) -> Option<(PacketHead, &[u8])> {
+    let head = PacketHead::read(item)?;
+    let bytes = item.get(size_of::<PacketHead>()..)?.get(..head.caplen as usize)?;
+    Some((head, bytes))
+}
+
+impl Work for Packets {
+    fn pause(&self) -> Duration {
+        match (self.behind, self.busy || self.since.is_some()) {
+            (true, _) => Duration::ZERO,
+            (false, true) => BUSY,
+            (false, false) => IDLE,
+        }
+    }
+
+    fn step(&mut self) -> Result<(), Ended> {
+        let now = monotonic();
+        self.take(now.saturating_sub(HOLD_NS))?;
+        if self.merger.holds_packets() {
+            self.since.get_or_insert(now);
+        }
+        let (begun, age) = self.since.map_or((self.delivered_at, QUIET_NS), |since| (since, AGE_NS));
+        if now.saturating_sub(begun) >= age { self.deliver() } else { Ok(()) }
+    }
+
+    fn finish(&mut self) -> Result<(), Ended> {
+        self.take(u64::MAX)?;
+        while self.busy {
+            self.take(u64::MAX)?;
+        }
+        self.tally.hurry();
+        self.deliver()
+    }
+
+    fn counters(&mut self) -> Counters {
+        self.take_counters();
+        self.outbox.counters
+    }
+}

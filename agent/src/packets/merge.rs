@@ -1,0 +1,240 @@
+//! Packets of several rings in the order of their times. Their bytes stay where they were first put.
+
+use agent_common::types::{DIR_EGRESS, PacketHead};
+use flow::{Packet, PacketBatch};
+
+use super::frame;
+use crate::time::Anchor;
+
+/// A packet that waits for others which may be older.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    time_ns: u64,
+    netns: u32,
+    ifindex: u32,
+    shard: usize,
+    /// All but its time and interface.
+    packet: Packet,
+}
+
+/// What is known of one ring.
+#[derive(Clone, Copy, Debug)]
+struct Shard {
+    /// Bytes of it that wait.
+    held: usize,
+    /// Nothing older than this is still in the ring, as far as it was read.
+    read_to: u64,
+}
+
+/// Gathers packets and makes batches of them.
+#[derive(Debug)]
+pub(crate) struct Merger {
+    data: Vec<u8>,
+    waiting: Vec<Waiting>,
+    batch: Vec<Packet>,
+    shards: Vec<Shard>,
+    /// Bytes that may wait of each ring.
+    room: usize,
+    snaplen: usize,
+    anchor: Anchor,
+    newest: u64,
+    late: u64,
+}
+
+impl Merger {
+    pub(crate) fn new(shards: usize, bytes: usize, snaplen: usize, anchor: Anchor) -> Self {
+        Self {
+            data: Vec::new(),
+            waiting: Vec::new(),
+            batch: Vec::new(),
+            shards: vec![Shard { held: 0, read_to: u64::MAX }; shards],
+            room: bytes / shards.max(1),
+            snaplen,
+            anchor,
+            newest: 0,
+            late: 0,
+        }
+    }
+
+    /// Whether more of a ring can be taken; otherwise others have to be settled first.
+    pub(crate) fn has_room(&self, shard: usize) -> bool {
+        self.shards[shard].held < self.room
+    }
+
+    /// The ring was read to its end.
+    pub(crate) fn is_empty_now(&mut self, shard: usize) {
+        self.shards[shard].read_to = u64::MAX;
+    }
+
+    /// Takes over one packet of a ring.
+    pub(crate) fn put(&mut self, shard: usize, head: &PacketHead, bytes: &[u8]) {
+        let offset = self.data.len() as u32;
+        let (len, caplen) = frame::append(&mut self.data, head, bytes, self.snaplen);
+        self.shards[shard].held += caplen as usize + size_of::<Waiting>();
+        self.shards[shard].read_to = head.time_ns;
+        let direction = head.kind & DIR_EGRESS;
+        let packet = Packet { time_ns: 0, interface: 0, len, caplen, offset, direction };
+        self.waiting.push(Waiting { time_ns: head.time_ns, netns: head.netns, ifindex: head.ifindex, shard, packet });
+    }
+
+    /// Makes packets up to `until`, and older than what may still be in a ring, part of the batch. `interface` tells the
+    /// number of an interface; how many packets had none and were left out.
+    pub(crate) fn settle(&mut self, until: u64, mut interface: impl FnMut(u32, u32) -> Option<u32>) -> u64 {
+        let until = self.shards.iter().map(|shard| shard.read_to).fold(until, u64::min);
+        // Each ring is nearly in order by itself, which this sort makes use of.
+        self.waiting.sort_by_key(|packet| packet.time_ns);
+        let settled = self.waiting.partition_point(|packet| packet.time_ns <= until);
+        let mut unknown = 0;
+        for Waiting { time_ns, netns, ifindex, shard, packet } in self.waiting.drain(..settled) {
+            self.shards[shard].held -= packet.caplen as usize + size_of::<Waiting>();
+            self.late += u64::from(time_ns < self.newest);
+            self.newest = self.newest.max(time_ns);
+            match interface(netns, ifindex) {
+                Some(interface) => {
+                    self.batch.push(Packet { time_ns: self.anchor.wall(time_ns), interface, ..packet });
+                }
+                None => unknown += 1,
+            }
+        }
+        unknown
+    }
+
+    /// Packets that were settled after younger ones, since this was last asked.
+    pub(crate) const fn take_late(&mut self) -> u64 {
+        std::mem::replace(&mut self.late, 0)
+    }
+
+    pub(crate) const fn batch_packets(&self) -> usize {
+        self.batch.len()
+    }
+
+    pub(crate) const fn batch_bytes(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Whether anything is there, settled or not.
+    pub(crate) const fn holds_packets(&self) -> bool {
+        !self.data.is_empty()
+    }
+
+    /// The batch. What still waits moves to the beginning of the next one.
+    pub(crate) fn take_batch(&mut self) -> PacketBatch {
+        let rest = self.waiting.iter().map(|waiting| waiting.packet.caplen as usize).sum();
+        let old = std::mem::replace(&mut self.data, Vec::with_capacity(rest));
+        for waiting in &mut self.waiting {
+            let start = waiting.packet.offset as usize;
+            waiting.packet.offset = self.data.len() as u32;
+            self.data.extend_from_slice(&old[start..start + waiting.packet.caplen as usize]);
+        }
+        PacketBatch { data: old, packets: std::mem::take(&mut self.batch) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn head(time_ns: u64, ifindex: u32) -> PacketHead {
+        PacketHead {
+            time_ns,
+            netns: 0,
+            ifindex,
+            len: 8,
+            caplen: 8,
+            vlan_tci: 0,
+            vlan_proto: 0,
+            kind: 1,
+            l3: 0,
+            pad: [0; 2],
+        }
+    }
+
+    fn merger(shards: usize, bytes: usize) -> Merger {
+        Merger::new(shards, bytes, usize::MAX, Anchor::at(0))
+    }
+
+    fn times(batch: &PacketBatch) -> Vec<u64> {
+        batch.packets.iter().map(|packet| packet.time_ns).collect()
+    }
+
+    #[test]
+    fn young_packets_wait_and_keep_their_bytes() {
+        let mut merger = merger(2, 1 << 20);
+        merger.put(0, &head(10, 1), b"ten.....");
+        merger.put(0, &head(30, 1), b"thirty..");
+        merger.put(1, &head(20, 1), b"twenty..");
+        (0..2).for_each(|shard| merger.is_empty_now(shard));
+        merger.settle(25, |_, ifindex| Some(ifindex));
+        let first = merger.take_batch();
+        assert_eq!(times(&first), [10, 20]);
+        assert_eq!(first.bytes(&first.packets[1]), b"twenty..");
+        merger.settle(u64::MAX, |_, ifindex| Some(ifindex));
+        let second = merger.take_batch();
+        assert_eq!((times(&second), second.bytes(&second.packets[0])), (vec![30], b"thirty..".as_slice()));
+        assert_eq!(merger.take_late(), 0);
+    }
+
+    #[test]
+    fn a_ring_that_was_not_read_to_its_end_holds_the_others_back() {
+        let mut merger = merger(2, 2);
+        merger.put(0, &head(10, 1), b"........");
+        assert!(!merger.has_room(0));
+        merger.put(1, &head(50, 1), b"........");
+        merger.settle(u64::MAX, |_, ifindex| Some(ifindex));
+        assert_eq!(times(&merger.take_batch()), [10]);
+        assert!(merger.has_room(0) && !merger.has_room(1));
+    }
+
+    #[test]
+    fn packets_of_interfaces_without_a_number_are_told() {
+        let mut merger = merger(1, 1 << 20);
+        merger.put(0, &head(1, 1), b"........");
+        merger.put(0, &head(2, 2), b"........");
+        merger.is_empty_now(0);
+        assert_eq!(merger.settle(9, |_, ifindex| (ifindex == 2).then_some(7)), 1);
+        assert_eq!(merger.take_batch().packets[0].interface, 7);
+    }
+
+    proptest! {
+        /// Whatever comes when: everything arrives once, in order, with its own bytes.
+        #[test]
+        fn everything_arrives_once_and_in_order(gaps in proptest::collection::vec((0usize..3, 0u64..40, any::<bool>()), 1..200)) {
+            let mut merger = merger(3, 600);
+            let (mut now, mut sent, mut received) = (0, Vec::new(), Vec::new());
+            let mut rings = [const { std::collections::VecDeque::new() }; 3];
+            for (ring, gap, look) in gaps {
+                now += gap;
+                rings[ring].push_back(now);
+                sent.push(now);
+                if look {
+                    look_at(&mut merger, &mut rings, now.saturating_sub(20), &mut received);
+                }
+            }
+            while received.len() < sent.len() {
+                look_at(&mut merger, &mut rings, u64::MAX, &mut received);
+            }
+            prop_assert_eq!(merger.take_late(), 0);
+            prop_assert_eq!(sent, received);
+        }
+    }
+
+    fn look_at(merger: &mut Merger, rings: &mut [std::collections::VecDeque<u64>; 3], until: u64, to: &mut Vec<u64>) {
+        for (shard, ring) in rings.iter_mut().enumerate() {
+            while merger.has_room(shard) {
+                let Some(time) = ring.pop_front() else {
+                    merger.is_empty_now(shard);
+                    break;
+                };
+                merger.put(shard, &head(time, 1), &time.to_be_bytes());
+            }
+        }
+        merger.settle(until, |_, ifindex| Some(ifindex));
+        let batch = merger.take_batch();
+        for packet in &batch.packets {
+            assert_eq!(batch.bytes(packet), packet.time_ns.to_be_bytes());
+            to.push(packet.time_ns);
+        }
+    }
+}

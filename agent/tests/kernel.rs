@@ -1,0 +1,18 @@
+//! The agent on a real kernel: namespaces and veth pairs of the test's own, real traffic, the sender's counts as truth.
+//! Without root every test says `SKIP name: needs root` and passes.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "kernel/capture.rs"]
+mod capture;
+#[path = "kernel/flows.rs"]
+mod flows;
+#[path = "kernel/lab.rs"]
+mod lab;
+#[path = "kernel/leftovers.rs"]
+mod leftovers;
+#[path = "kernel/packets.rs"]
+mod packets;
+#[path = "kernel/places.rs"]
+mod places;
+#[path = "kernel/storm.rs"]
+mod storm;

@@ -1,0 +1,130 @@
+//! What is left on interfaces, and what of others is untouched.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use flow::config::TcAttach;
+
+use crate::{
+    capture::{Capture, config, packets},
+    lab::{Lab, can_run, run, send},
+};
+
+const CHILD: &str = "AGENT_TEST_CHILD";
+
+/// Filters, qdiscs and TCX programs on an interface, in words.
+fn state(namespace: &str, interface: &str) -> String {
+    run(&format!(
+        "tc -n {namespace} qdisc show dev {interface}; tc -n {namespace} filter show dev {interface} ingress; \
+         tc -n {namespace} filter show dev {interface} egress; ip netns exec {namespace} bpftool net show dev {interface}"
+    ))
+}
+
+fn foreign_filter(namespace: &str, interface: &str) {
+    run(&format!("tc -n {namespace} qdisc add dev {interface} clsact"));
+    let accept_all = "u32 match u32 0 0 classid 1:1";
+    run(&format!(
+        "tc -n {namespace} filter add dev {interface} egress prio 49 handle 800::800 protocol all {accept_all}"
+    ));
+}
+
+#[test]
+fn kernel_clsact_beside_a_foreign_filter_which_stays_as_it_is() {
+    if !can_run("kernel_clsact_beside_a_foreign_filter_which_stays_as_it_is") {
+        return;
+    }
+    let mut lab = Lab::new();
+    let [a, b, one, other] = lab.pair();
+    foreign_filter(&a, &one);
+    let before = [state(&a, &one), state(&b, &other)];
+    let mut config = config(&lab.prefix);
+    config.tc_attach = TcAttach::Tc;
+    let (first, second) = (Capture::start(config.clone()), Capture::start(config));
+    let during = state(&a, &one);
+    assert!(during.contains("oc-netobserv/") && during.contains("u32"), "{during}");
+    assert_eq!(send(&a, "10.9.0.2:9999", 1000, 100, 100), 100);
+    // Two captures at once: the end of one leaves the other's filters alone.
+    assert_eq!(packets(&first.finish().to_port(9999)), 100);
+    assert_eq!(send(&a, "10.9.0.2:9999", 1000, 100, 100), 100);
+    assert_eq!(packets(&second.finish().to_port(9999)), 200);
+    assert_eq!([state(&a, &one), state(&b, &other)], before);
+}
+
+#[test]
+fn kernel_tcx_leaves_nothing_when_dropped() {
+    if !can_run("kernel_tcx_leaves_nothing_when_dropped") {
+        return;
+    }
+    let mut lab = Lab::new();
+    let [a, _, one, _] = lab.pair();
+    let before = state(&a, &one);
+    let capture = Capture::start(config(&lab.prefix));
+    assert!(state(&a, &one).contains("tcx/ingress ingress_l2"), "{}", state(&a, &one));
+    drop(capture);
+    assert_eq!(state(&a, &one), before);
+}
+
+#[test]
+fn kernel_nothing_is_left_after_kill_9() {
+    if !can_run("kernel_nothing_is_left_after_kill_9") {
+        return;
+    }
+    let mut lab = Lab::new();
+    let [a, _, one, _] = lab.pair();
+    let before = state(&a, &one);
+    kill(child(&lab.prefix, "tcx"));
+    // The kernel frees links when the last work of the process is done.
+    let gone = || {
+        std::thread::sleep(Duration::from_millis(50));
+        state(&a, &one) == before
+    };
+    assert!((0..60).any(|_| gone()), "{}", state(&a, &one));
+}
+
+#[test]
+fn kernel_what_a_killed_process_left_on_clsact_is_removed_by_the_next() {
+    if !can_run("kernel_what_a_killed_process_left_on_clsact_is_removed_by_the_next") {
+        return;
+    }
+    let mut lab = Lab::new();
+    let [a, _, one, _] = lab.pair();
+    foreign_filter(&a, &one);
+    let before = state(&a, &one);
+    kill(child(&lab.prefix, "tc"));
+    assert!(state(&a, &one).contains("oc-netobserv/"));
+    drop(Capture::start(config(&lab.prefix)));
+    assert_eq!(state(&a, &one), before);
+}
+
+/// A capture in a process of its own, ready when this returns.
+fn child(prefix: &str, way: &str) -> Child {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "leftovers::a_capture_to_be_killed", "--ignored", "--nocapture"])
+        .env(CHILD, format!("{prefix} {way}"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("attached to 2")));
+    child
+}
+
+fn kill(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+#[ignore = "started by other tests, which kill it"]
+fn a_capture_to_be_killed() {
+    let Ok(asked) = std::env::var(CHILD) else { return };
+    let (prefix, way) = asked.split_once(' ').unwrap();
+    let mut config = config(prefix);
+    config.tc_attach = if way == "tc" { TcAttach::Tc } else { TcAttach::Tcx };
+    let capture = Capture::start(config);
+    println!("attached to {}", capture.attached().interfaces);
+    std::thread::sleep(Duration::from_secs(60));
+}
