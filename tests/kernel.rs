@@ -6,6 +6,30 @@
 
 #![cfg(target_os = "linux")]
 
+use lab::Capture;
+
+/// `flows --local`.
+fn flows() -> Capture {
+    Capture::new(env!("CARGO_BIN_EXE_oc-netobserv"), "flows")
+}
+
+/// `packets --local`.
+fn packets() -> Capture {
+    Capture::new(env!("CARGO_BIN_EXE_oc-netobserv"), "packets")
+}
+
+// The name is what `.ci/run` chooses this tier by.
 #[path = "kernel"]
 mod kernel_tier {
+    mod comings;
+    mod ends;
+    mod exact;
+    mod filters;
+    mod flows;
+    mod once;
+    mod packets;
+    mod rights;
+    mod rules;
+    mod terminal;
+    mod traffic;
 }

@@ -69,16 +69,24 @@ pub struct Truth {
 }
 
 /// What one frame is.
-struct Seen {
-    tuple: Tuple,
-    flags: u16,
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// Its flow.
+    pub tuple: Tuple,
+    /// As in [`Totals::flags`].
+    pub flags: u16,
     /// Identification and whether this is the first fragment.
     fragment: Option<(u32, bool)>,
 }
 
 impl Truth {
     /// Counts one frame of `len` bytes, of which `data` are at hand.
-    pub fn add(&mut self, link: Link, data: &[u8], len: usize) -> Option<Tuple> {
+    pub fn add(&mut self, link: Link, data: &[u8], len: usize) -> Option<Seen> {
+        self.add_if(link, data, len, |_| true)
+    }
+
+    /// Counts one frame if it is IP and `takes` says so; frames that are not IP are counted together.
+    pub fn add_if(&mut self, link: Link, data: &[u8], len: usize, takes: impl Fn(&Seen) -> bool) -> Option<Seen> {
         let Some(mut seen) = parse(link, data) else {
             self.other.add(Totals { packets: 1, bytes: len as u64, flags: 0 });
             return None;
@@ -90,9 +98,11 @@ impl Truth {
                 _ => seen.tuple.selector = self.fragments.get(&key).copied(),
             }
         }
-        let totals = Totals { packets: 1, bytes: len as u64, flags: seen.flags };
-        self.table.entry(seen.tuple).or_default().add(totals);
-        Some(seen.tuple)
+        if takes(&seen) {
+            let totals = Totals { packets: 1, bytes: len as u64, flags: seen.flags };
+            self.table.entry(seen.tuple).or_default().add(totals);
+        }
+        Some(seen)
     }
 
     /// The flows, without what IPv6 says by itself (neighbour and router discovery, multicast listeners).
@@ -205,7 +215,7 @@ mod tests {
         ];
         for (frame, proto, selector) in cases {
             let mut truth = Truth::default();
-            let tuple = truth.add(Link::Ethernet, &frame, frame.len()).unwrap();
+            let tuple = truth.add(Link::Ethernet, &frame, frame.len()).unwrap().tuple;
             assert_eq!((tuple.proto, tuple.selector), (proto, Some(selector)));
         }
     }
