@@ -39,7 +39,6 @@ pub(crate) struct Flows {
     early_at: u64,
     /// Count of new entries when each generation was last empty.
     new_before: [u64; 2],
-    fallback_before: u64,
     with_observations: bool,
 }
 
@@ -81,7 +80,6 @@ impl Flows {
             next_housekeeping: now + HOUSEKEEPING_NS,
             early_at: (u64::from(config.cache_max_flows) / 2).max(1),
             new_before: [0; 2],
-            fallback_before: 0,
             with_observations: config.observations,
         }
     }
@@ -91,13 +89,6 @@ impl Flows {
         let active = self.drainer.active();
         let counter = if active == 0 { Counter::New0 } else { Counter::New1 };
         self.kernel.one(counter) - self.new_before[active]
-    }
-
-    /// Whether the maps should be drained before the interval ends.
-    fn is_filling(&mut self) -> bool {
-        let fallback = self.kernel.one(Counter::Fallback);
-        let overflowed = fallback != std::mem::replace(&mut self.fallback_before, fallback);
-        overflowed || self.fill() >= self.early_at
     }
 
     fn drain(&mut self) -> Result<(), AgentError> {
@@ -175,7 +166,7 @@ impl Work for Flows {
             // Late is late: intervals that were missed are not made up for.
             self.next_report = (self.next_report + self.interval_ns).max(monotonic());
             self.keep_house(now);
-        } else if self.is_filling() {
+        } else if self.fill() >= self.early_at {
             self.drain()?;
         }
         Ok(())

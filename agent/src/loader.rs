@@ -81,10 +81,12 @@ fn load_with(config: &CaptureConfig, source: NetnsSource, cpus: u32, table: &Tab
         agent_common::kfunc::patch(&mut object, id);
     }
     let mut ebpf = loader.load(&object).map_err(describe)?;
+    // Programs first: aya closes a map that is taken out and dropped, after which nothing could refer to it.
+    let programs = Programs::load(&mut ebpf)?;
     write_rules(&mut ebpf, table)?;
     let rings = if config.mode == Mode::Packets { settings.rings } else { 0 };
     Ok(Loaded {
-        programs: Programs::load(&mut ebpf)?,
+        programs,
         counters: KernelCounters(take(&mut ebpf, "COUNTERS")?),
         flows: FlowMaps {
             v4: [fd(&mut ebpf, "FLOWS4_0")?, fd(&mut ebpf, "FLOWS4_1")?],

@@ -15,6 +15,8 @@ use std::{
 
 /// Where `ip netns` and container runtimes keep names.
 pub(crate) const NAMED: &str = "/run/netns";
+/// What the name of a namespace without a name begins with.
+const NUMBER: &str = "netns:";
 const OWN: &str = "/proc/self/ns/net";
 
 /// A namespace, for as long as it exists: the inode number within the file system of namespaces.
@@ -28,6 +30,13 @@ pub(crate) struct Found {
     pub(crate) path: PathBuf,
     /// Empty for our own.
     pub(crate) name: Arc<str>,
+}
+
+impl Found {
+    /// Whether its name is more than its number.
+    pub(crate) fn is_named(&self) -> bool {
+        !self.name.starts_with(NUMBER)
+    }
 }
 
 /// Identity of our own namespace and the device number of all of them.
@@ -98,7 +107,7 @@ fn add(found: &mut BTreeMap<NsId, Found>, device: u64, path: PathBuf, name: impl
 }
 
 fn number(id: NsId) -> String {
-    format!("netns:{}", id.0)
+    format!("{NUMBER}{}", id.0)
 }
 
 #[cfg(test)]

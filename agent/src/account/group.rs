@@ -161,6 +161,7 @@ fn claim_growth(group: &[u32], seen: &mut Slab<Seen>) -> [u64; 2] {
     growth
 }
 
+#[derive(Clone, Copy)]
 struct Interval {
     flags: u16,
     first_ns: u64,

@@ -30,7 +30,7 @@ const MOST_LISTS: usize = 65_536;
 #[derive(Debug, Default)]
 pub(crate) struct Points {
     numbers: HashMap<Place, u32, foldhash::fast::RandomState>,
-    points: Vec<Point>,
+    known: Vec<Point>,
     topology: Arc<Topology>,
     lists: HashMap<Box<[u32]>, Listed, foldhash::fast::RandomState>,
     latest: Option<(Place, u32)>,
@@ -44,11 +44,11 @@ impl Points {
         }
         self.topology = topology.clone();
         self.lists.clear();
-        for number in 0..self.points.len() {
-            let place = self.points[number].place;
+        for number in 0..self.known.len() {
+            let place = self.known[number].place;
             let peer = self.peer(place);
-            (self.points[number].netns, self.points[number].interface) = self.names(place);
-            self.points[number].peer = peer;
+            (self.known[number].netns, self.known[number].interface) = self.names(place);
+            self.known[number].peer = peer;
         }
     }
 
@@ -68,13 +68,13 @@ impl Points {
         if let Some(number) = self.numbers.get(&place) {
             return *number;
         }
-        let number = self.points.len() as u32;
+        let number = self.known.len() as u32;
         self.numbers.insert(place, number);
         let (netns, interface) = self.names(place);
-        self.points.push(Point { place, netns, interface, peer: None });
+        self.known.push(Point { place, netns, interface, peer: None });
         // The peer's own peer is this point, which is known by now.
         let peer = self.peer(place);
-        self.points[number as usize].peer = peer;
+        self.known[number as usize].peer = peer;
         number
     }
 
@@ -91,7 +91,7 @@ impl Points {
     }
 
     pub(crate) fn get(&self, number: u32) -> &Point {
-        &self.points[number as usize]
+        &self.known[number as usize]
     }
 
     /// Interfaces and directions of these points, in this order; both directions of one interface are one entry.

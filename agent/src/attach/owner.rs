@@ -17,10 +17,18 @@ struct Owner {
     started: u64,
 }
 
-/// Name for a filter of ours; `serial` tells apart the captures of one process.
-pub(crate) fn name(egress: bool, serial: u32) -> String {
+const MADE: &str = "/made";
+
+/// Name for a filter of ours; `serial` tells apart the captures of one process, `made` says that the qdisc is ours too.
+pub(crate) fn name(egress: bool, serial: u32, made: bool) -> String {
     let Owner { namespace, pid, started } = ours();
-    format!("{PREFIX}{namespace}.{pid}.{started}/{serial}/{}", if egress { "egress" } else { "ingress" })
+    let (direction, made) = (if egress { "egress" } else { "ingress" }, if made { MADE } else { "" });
+    format!("{PREFIX}{namespace}.{pid}.{started}/{serial}/{direction}{made}")
+}
+
+/// Whether a filter of this name stands on a qdisc that a capture of ours made, this one or another.
+pub(crate) fn made_qdisc(name: &str) -> bool {
+    parse(name).is_some() && name.ends_with(MADE)
 }
 
 /// Whether a filter of this name is of our making, and its process has ended.
@@ -72,7 +80,7 @@ mod tests {
 
     #[test]
     fn our_own_filters_are_not_left_behind() {
-        assert!(!is_left_behind(&name(true, 1)));
+        assert!(!is_left_behind(&name(true, 1, false)));
     }
 
     #[test]
@@ -81,6 +89,11 @@ mod tests {
         assert!(is_left_behind(&format!("{PREFIX}{namespace}.4194305.{started}/ingress")));
         // The pid was given to somebody else.
         assert!(is_left_behind(&format!("{PREFIX}{namespace}.{}.{}/ingress", std::process::id(), started + 1)));
+    }
+
+    #[test]
+    fn a_name_tells_whether_the_qdisc_is_ours() {
+        assert!(made_qdisc(&name(true, 1, true)) && !made_qdisc(&name(true, 1, false)) && !made_qdisc("their/made"));
     }
 
     #[test]

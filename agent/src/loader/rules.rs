@@ -146,8 +146,12 @@ mod tests {
             flow::Rule { icmp_type: Some(8), ..any() },
             flow::Rule { tcp_flags: Some(flow::rules::TcpFlags { mask: 2, value: 2 }), ..any() },
         ];
-        holds.into_iter().for_each(|rule| assert_eq!(decide(&with(rule.clone())), ACTION_ACCEPT, "{rule:?}"));
-        fails.into_iter().for_each(|rule| assert_eq!(decide(&with(rule.clone())), ACTION_REJECT, "{rule:?}"));
+        for rule in holds {
+            assert_eq!(decide(&with(rule.clone())), ACTION_ACCEPT, "{rule:?}");
+        }
+        for rule in fails {
+            assert_eq!(decide(&with(rule.clone())), ACTION_REJECT, "{rule:?}");
+        }
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub(super) struct Watcher {
     beginning: bool,
     /// Namespaces that could not be entered; told once.
     closed: BTreeSet<NsId>,
+    /// Namespaces without a name that were seen for the first time: a name may follow at once.
+    fresh: BTreeSet<NsId>,
 }
 
 impl Watcher {
@@ -82,6 +84,7 @@ impl Watcher {
             next_look: Instant::now(),
             beginning: true,
             closed: BTreeSet::new(),
+            fresh: BTreeSet::new(),
         })
     }
 
@@ -246,9 +249,36 @@ impl Watcher {
         }
         self.closed.retain(|id| found.contains_key(id));
         let before = known - gone.len();
+        let renamed = self.rename(&found);
+        let ripe = self.ripe(found);
         // Errors were told; our own namespace was entered at the beginning.
-        let _ = self.take_over(found);
-        !gone.is_empty() || self.namespaces.len() != before
+        let _ = self.take_over(ripe);
+        renamed || !gone.is_empty() || self.namespaces.len() != before
+    }
+
+    /// A namespace that a process made may get a name later.
+    fn rename(&mut self, found: &BTreeMap<NsId, Found>) -> bool {
+        let mut renamed = false;
+        for (id, namespace) in &mut self.namespaces {
+            if let Some(found) = found.get(id).filter(|found| found.is_named() && found.name != namespace.name) {
+                namespace.name = found.name.clone();
+                renamed = true;
+            }
+        }
+        renamed
+    }
+
+    /// Leaves out new namespaces without a name until the next look, which then follows soon.
+    fn ripe(&mut self, mut found: BTreeMap<NsId, Found>) -> BTreeMap<NsId, Found> {
+        let unnamed = found.iter().filter(|(id, found)| !found.is_named() && !self.namespaces.contains_key(id));
+        let unnamed: BTreeSet<NsId> = unnamed.map(|(id, _)| *id).collect();
+        let young: Vec<NsId> = unnamed.difference(&self.fresh).copied().collect();
+        for id in &young {
+            found.remove(id);
+            self.eager = self.eager.max(2);
+        }
+        self.fresh = unnamed;
+        found
     }
 
     /// Brings everything in line with the interfaces that are there now.
@@ -332,7 +362,9 @@ impl Watcher {
                 }
             }
         }
-        told.iter().for_each(|text| self.tell(text));
+        for text in told {
+            self.tell(&text);
+        }
     }
 
     fn count(&self) {

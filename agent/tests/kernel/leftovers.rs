@@ -10,17 +10,34 @@ use flow::config::TcAttach;
 
 use crate::{
     capture::{Capture, config, packets},
-    lab::{Lab, can_run, run, send},
+    lab::{Lab, can_run, inside, run, send},
 };
 
 const CHILD: &str = "AGENT_TEST_CHILD";
 
-/// Filters, qdiscs and TCX programs on an interface, in words.
+/// Filters, qdiscs and the number of TCX programs on an interface, in words.
 fn state(namespace: &str, interface: &str) -> String {
-    run(&format!(
+    let filters = run(&format!(
         "tc -n {namespace} qdisc show dev {interface}; tc -n {namespace} filter show dev {interface} ingress; \
-         tc -n {namespace} filter show dev {interface} egress; ip netns exec {namespace} bpftool net show dev {interface}"
-    ))
+         tc -n {namespace} filter show dev {interface} egress"
+    ));
+    format!("{filters}tcx: {:?}", tcx(namespace, interface))
+}
+
+/// How many programs are at both TCX hooks of an interface.
+fn tcx(namespace: &str, interface: &str) -> [u32; 2] {
+    let index =
+        run(&format!("ip -n {namespace} -o link show {interface} | cut -d: -f1")).trim().parse::<u32>().unwrap();
+    let count = move |hook: u32| {
+        // BPF_PROG_QUERY: target_ifindex, attach_type, query_flags, attach_flags, prog_ids, count...
+        let mut attributes = [0u32; 16];
+        (attributes[0], attributes[1]) = (index, hook);
+        // SAFETY: the attributes have the size that is given, and hold no pointers.
+        let result = unsafe { libc::syscall(libc::SYS_bpf, 16, attributes.as_mut_ptr(), size_of_val(&attributes)) };
+        assert!(result >= 0, "{}", std::io::Error::last_os_error());
+        attributes[6]
+    };
+    inside(namespace, move || [46, 47].map(count)).join().unwrap()
 }
 
 fn foreign_filter(namespace: &str, interface: &str) {
@@ -62,7 +79,7 @@ fn kernel_tcx_leaves_nothing_when_dropped() {
     let [a, _, one, _] = lab.pair();
     let before = state(&a, &one);
     let capture = Capture::start(config(&lab.prefix));
-    assert!(state(&a, &one).contains("tcx/ingress ingress_l2"), "{}", state(&a, &one));
+    assert_eq!(tcx(&a, &one), [1, 1]);
     drop(capture);
     assert_eq!(state(&a, &one), before);
 }
@@ -75,7 +92,9 @@ fn kernel_nothing_is_left_after_kill_9() {
     let mut lab = Lab::new();
     let [a, _, one, _] = lab.pair();
     let before = state(&a, &one);
-    kill(child(&lab.prefix, "tcx"));
+    let child = child(&lab.prefix, "tcx");
+    assert_eq!(tcx(&a, &one), [1, 1]);
+    kill(child);
     // The kernel frees links when the last work of the process is done.
     let gone = || {
         std::thread::sleep(Duration::from_millis(50));
@@ -90,13 +109,13 @@ fn kernel_what_a_killed_process_left_on_clsact_is_removed_by_the_next() {
         return;
     }
     let mut lab = Lab::new();
-    let [a, _, one, _] = lab.pair();
+    let [a, b, one, other] = lab.pair();
     foreign_filter(&a, &one);
-    let before = state(&a, &one);
+    let before = [state(&a, &one), state(&b, &other)];
     kill(child(&lab.prefix, "tc"));
     assert!(state(&a, &one).contains("oc-netobserv/"));
     drop(Capture::start(config(&lab.prefix)));
-    assert_eq!(state(&a, &one), before);
+    assert_eq!([state(&a, &one), state(&b, &other)], before);
 }
 
 /// A capture in a process of its own, ready when this returns.
