@@ -114,9 +114,10 @@ impl Ingest {
         let (records, packets, bytes) = totals(&batch.body);
         let mut state = self.status.lock();
         state.own.past_limit += past;
-        state.snapshot.records += records;
-        state.snapshot.packets += packets;
-        state.snapshot.bytes += bytes;
+        let totals = &mut state.snapshot;
+        totals.records += records;
+        totals.packets = totals.packets.saturating_add(packets);
+        totals.bytes = totals.bytes.saturating_add(bytes);
     }
 
     fn hand_on(&mut self, batch: &Arc<Batch>) {
@@ -143,9 +144,12 @@ fn totals(body: &Body) -> (u64, u64, u64) {
         Body::Packets(batch) => {
             (0, batch.packets.len() as u64, batch.packets.iter().map(|packet| u64::from(packet.len)).sum())
         }
-        Body::Flows(batch) => batch.records.iter().fold((0, 0, 0), |(records, packets, bytes), record| {
-            (records + 1, packets + record.packets.unwrap_or(0), bytes + record.bytes.unwrap_or(0))
-        }),
+        Body::Flows(batch) => {
+            let sum = |of: fn(&FlowRecord) -> Option<u64>| {
+                batch.records.iter().filter_map(of).fold(0, u64::saturating_add)
+            };
+            (batch.records.len() as u64, sum(|record| record.packets), sum(|record| record.bytes))
+        }
     }
 }
 

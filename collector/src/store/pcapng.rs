@@ -120,7 +120,11 @@ impl PcapngFile {
                     LinkType::Ethernet => 1,
                     LinkType::RawIp => 101,
                 };
-                idb(&mut self.buffer, link_type, config.snaplen, &name, &description, &rules_text(&config.rules));
+                let snaplen = match config.snaplen {
+                    0 => MAX_CAPLEN as u32,
+                    snaplen => snaplen.min(MAX_CAPLEN as u32),
+                };
+                idb(&mut self.buffer, link_type, snaplen, &name, &description, &rules_text(&config.rules));
                 *slot = Some(Port { block: self.interfaces, ..Port::default() });
                 self.interfaces += 1;
             }

@@ -156,7 +156,10 @@ mod tests {
         loop {
             match scanner.next().unwrap() {
                 Found::Object(text) => objects.push(String::from_utf8_lossy(text).into_owned()),
-                end => return (objects, format!("{end:?} {}", scanner.is_torn())),
+                end => {
+                    let end = format!("{end:?}");
+                    return (objects, format!("{end} {}", scanner.is_torn()));
+                }
             }
         }
     }
