@@ -22,7 +22,7 @@ pub(crate) struct Watched {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Topology {
     pub(crate) version: u64,
-    pub(crate) points: HashMap<Point, Watched>,
+    pub(crate) points: HashMap<Point, Watched, foldhash::fast::RandomState>,
     next_id: u32,
 }
 

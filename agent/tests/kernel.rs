@@ -1,5 +1,6 @@
 //! The agent on a real kernel: namespaces and veth pairs of the test's own, real traffic, the sender's counts as truth.
 //! Without root every test says `SKIP name: needs root` and passes.
+#![expect(clippy::print_stdout, reason = "measured figures, and tests that were skipped")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "kernel/capture.rs"]

@@ -117,32 +117,118 @@ impl<K: Pod, V: Pod> Drain<K, V> {
     }
 }
 
+/// What `Drain::all` falls back to.
 fn one_by_one<K: Pod, V: Pod>(map: BorrowedFd<'_>, each: &mut impl FnMut(&K, &V)) -> io::Result<usize> {
     let mut total = 0;
     let mut key = K::zeroed();
     let mut value = V::zeroed();
     // Every found key is deleted at once, so the first key is always the next one.
-    while element(GET_NEXT_KEY, map, None::<&mut K>, &mut key)? {
-        if element(LOOKUP, map, Some(&mut key), &mut value)? {
+    while element(GET_NEXT_KEY, map, None::<&mut K>, Some(&mut key))? {
+        if element(LOOKUP, map, Some(&mut key), Some(&mut value))? {
             each(&key, &value);
             total += 1;
         }
-        element(DELETE, map, Some(&mut key), &mut value)?;
+        element(DELETE, map, Some(&mut key), None::<&mut V>)?;
     }
     Ok(total)
 }
 
 /// A command on one element; false when there is none.
-fn element<K: Pod, T: Pod>(command: i32, map: BorrowedFd<'_>, key: Option<&mut K>, to: &mut T) -> io::Result<bool> {
+fn element<K: Pod, T: Pod>(
+    command: i32,
+    map: BorrowedFd<'_>,
+    key: Option<&mut K>,
+    to: Option<&mut T>,
+) -> io::Result<bool> {
     let mut attributes = ElementAttributes {
         map_fd: map.as_raw_fd() as u32,
         key: key.map_or(0, |key| std::ptr::from_mut(key) as u64),
-        value: std::ptr::from_mut(to) as u64,
+        value: to.map_or(0, |to| std::ptr::from_mut(to) as u64),
         ..ElementAttributes::default()
     };
     match bpf(command, &mut attributes) {
         Ok(_) => Ok(true),
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        os::fd::{AsFd as _, FromRawFd as _, OwnedFd},
+        time::Instant,
+    };
+
+    use super::{
+        super::grace::{CreateAttributes, can_create_maps},
+        *,
+    };
+
+    const HASH: u32 = 1;
+    const NO_PREALLOC: u32 = 1;
+    const UPDATE: i32 = 2;
+
+    /// A hash map from numbers to eight times that number.
+    fn map(entries: u64) -> OwnedFd {
+        let mut attributes = CreateAttributes {
+            map_type: HASH,
+            key_size: 8,
+            value_size: 64,
+            max_entries: entries as u32,
+            map_flags: NO_PREALLOC,
+            inner_map_fd: 0,
+        };
+        let fd = bpf(0, &mut attributes).unwrap();
+        // SAFETY: the kernel just made this descriptor for us.
+        let map = unsafe { OwnedFd::from_raw_fd(fd) };
+        for mut key in 0..entries {
+            let mut value = Value([key; 8]);
+            assert!(element(UPDATE, map.as_fd(), Some(&mut key), Some(&mut value)).unwrap());
+        }
+        map
+    }
+
+    #[derive(Clone, Copy)]
+    #[repr(transparent)]
+    struct Value([u64; 8]);
+    // SAFETY: integers.
+    unsafe impl Pod for Value {}
+
+    #[test]
+    fn kernel_a_map_is_emptied_by_batches_and_by_keys() {
+        if can_create_maps().is_err() {
+            eprintln!("SKIP kernel_a_map_is_emptied_by_batches_and_by_keys: needs root");
+            return;
+        }
+        for by_key in [false, true] {
+            let map = map(50_000);
+            let mut drain = Drain::<u64, Value>::new();
+            drain.by_key = by_key;
+            let mut keys = Vec::new();
+            let begun = Instant::now();
+            let count = drain.all(map.as_fd(), |key, value| {
+                assert_eq!(value.0, [*key; 8]);
+                keys.push(*key);
+            });
+            println!("50000 entries in {:?}, by key: {by_key}", begun.elapsed());
+            keys.sort_unstable();
+            assert!(count.unwrap() == 50_000 && keys.into_iter().eq(0..50_000));
+            assert_eq!(drain.all(map.as_fd(), |_, _| {}).unwrap(), 0);
+        }
+    }
+
+    #[test]
+    fn kernel_buffers_grow_when_a_bucket_does_not_fit() {
+        if can_create_maps().is_err() {
+            eprintln!("SKIP kernel_buffers_grow_when_a_bucket_does_not_fit: needs root");
+            return;
+        }
+        let map = map(10_000);
+        let mut drain = Drain::<u64, Value>::new();
+        drain.keys.truncate(1);
+        drain.values.truncate(1);
+        assert_eq!(drain.all(map.as_fd(), |_, _| {}).unwrap(), 10_000);
+        assert!(drain.keys.len() > 1 && !drain.by_key);
     }
 }

@@ -17,13 +17,13 @@ const MEMBARRIER_GLOBAL: c_int = 1;
 
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
-struct CreateAttributes {
-    map_type: u32,
-    key_size: u32,
-    value_size: u32,
-    max_entries: u32,
-    map_flags: u32,
-    inner_map_fd: u32,
+pub(super) struct CreateAttributes {
+    pub(super) map_type: u32,
+    pub(super) key_size: u32,
+    pub(super) value_size: u32,
+    pub(super) max_entries: u32,
+    pub(super) map_flags: u32,
+    pub(super) inner_map_fd: u32,
 }
 // SAFETY: integers without padding, no pointers.
 unsafe impl Attributes for CreateAttributes {}

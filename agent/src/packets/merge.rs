@@ -120,7 +120,9 @@ impl Merger {
     /// The batch. What still waits moves to the beginning of the next one.
     pub(crate) fn take_batch(&mut self) -> PacketBatch {
         let rest = self.waiting.iter().map(|waiting| waiting.packet.caplen as usize).sum();
-        let old = std::mem::replace(&mut self.data, Vec::with_capacity(rest));
+        // The next batch will be about as large as this one.
+        let next = Vec::with_capacity(self.data.len().max(rest));
+        let old = std::mem::replace(&mut self.data, next);
         for waiting in &mut self.waiting {
             let start = waiting.packet.offset as usize;
             waiting.packet.offset = self.data.len() as u32;

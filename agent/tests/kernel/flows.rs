@@ -151,7 +151,7 @@ fn kernel_a_stop_by_anybody_ends_the_capture_with_all_its_records() {
     let mut lab = Lab::new();
     let [a, ..] = lab.pair();
     let mut config = config(&lab.prefix);
-    config.cache_active_timeout = Duration::from_secs(60);
+    config.cache_active_timeout = Duration::from_mins(1);
     let capture = Capture::start(config);
     send(&a, "10.9.0.2:9999", 1000, 1000, 100);
     capture.stop.request(flow::stop::Reason::User);

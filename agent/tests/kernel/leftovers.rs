@@ -145,5 +145,5 @@ fn a_capture_to_be_killed() {
     config.tc_attach = if way == "tc" { TcAttach::Tc } else { TcAttach::Tcx };
     let capture = Capture::start(config);
     println!("attached to {}", capture.attached().interfaces);
-    std::thread::sleep(Duration::from_secs(60));
+    std::thread::sleep(Duration::from_mins(1));
 }

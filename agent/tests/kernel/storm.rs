@@ -76,7 +76,7 @@ fn kernel_a_storm_of_new_flows_is_almost_all_in_records_and_the_rest_is_admitted
          CPU of the process with its sender {:.2?}, rss {} MB",
         counters.lost_flow_packets,
         counters.fallback,
-        process_cpu() - cpu,
+        process_cpu().saturating_sub(cpu),
         rss() >> 20,
     );
     assert!(packets + counters.lost_flow_packets >= sent);
