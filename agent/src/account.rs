@@ -26,7 +26,7 @@ const KEEP_NS: u64 = 5_000_000_000;
 /// From this many flows on they are kept for two intervals only.
 const CROWDED: usize = 131_072;
 /// From this many on everything that was reported is forgotten; [`Table::expire`] tells.
-const FULL: usize = 1_048_576;
+const FULL: usize = 524_288;
 
 /// A flow: its tuple and the list of its observations.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +92,11 @@ impl Table {
         self.index.len()
     }
 
+    /// Whether so many flows are known that the interval should end early, to forget them.
+    pub(crate) fn is_full(&self) -> bool {
+        self.len() >= FULL
+    }
+
     /// Adds what one CPU counted at one point since that was last drained.
     pub(crate) fn add(&mut self, tuple: &Tuple, point: u32, value: &FlowValue, now_ns: u64) {
         let flow = self.flow(tuple);
@@ -150,7 +155,7 @@ impl Table {
         let keep = if self.len() > CROWDED { 2 * interval_ns } else { KEEP_NS.max(2 * interval_ns) };
         self.forget(|flow| flow.touched_ns.saturating_add(keep) < now_ns);
         let before = self.len();
-        if before > FULL {
+        if before >= FULL {
             self.forget(|_| true);
         }
         before - self.len()

@@ -88,7 +88,7 @@ impl Flows {
     fn fill(&self) -> u64 {
         let active = self.drainer.active();
         let counter = if active == 0 { Counter::New0 } else { Counter::New1 };
-        self.kernel.one(counter) - self.new_before[active]
+        self.kernel.one(counter).saturating_sub(self.new_before[active])
     }
 
     fn drain(&mut self) -> Result<(), AgentError> {
@@ -168,6 +168,12 @@ impl Work for Flows {
             self.keep_house(now);
         } else if self.fill() >= self.early_at {
             self.drain()?;
+            if self.counts.table.is_full() {
+                // Memory is bounded: the interval ends here, and what was reported is forgotten.
+                self.report()?;
+                self.next_housekeeping = now;
+                self.keep_house(now);
+            }
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use flow::{Interface, LinkType};
@@ -16,7 +17,12 @@ pub(crate) struct Watched {
     pub(crate) interface: Interface,
     /// The other end of a veth pair.
     pub(crate) peer: Option<Point>,
+    /// When it was last there.
+    pub(crate) there: Instant,
 }
+
+/// What has gone is forgotten after so long; every packet that it carried has been read by then.
+const REMEMBER: Duration = Duration::from_mins(1);
 
 /// Everything known at a moment. Interfaces that have gone stay, because what was counted on them may still be on its way.
 #[derive(Clone, Debug, Default)]
@@ -28,15 +34,22 @@ pub(crate) struct Topology {
 
 impl Topology {
     /// Notes an interface under a number of its own; again only if its name or kind is another.
-    pub(crate) fn add(&mut self, point: Point, netns: &Arc<str>, name: &str, link_type: LinkType) {
+    pub(crate) fn add(&mut self, point: Point, netns: &Arc<str>, name: &str, link_type: LinkType, now: Instant) {
         let known = self.points.get(&point).map(|watched| &watched.interface);
         let same = known.is_some_and(|old| *old.name == *name && old.netns == *netns && old.link_type == link_type);
         if !same {
             let interface =
                 Interface { id: self.next_id, netns: netns.clone(), index: point.1, name: name.into(), link_type };
             self.next_id += 1;
-            self.points.insert(point, Watched { interface, peer: None });
+            self.points.insert(point, Watched { interface, peer: None, there: now });
+        } else if let Some(watched) = self.points.get_mut(&point) {
+            watched.there = now;
         }
+    }
+
+    /// Forgets what went long ago.
+    pub(crate) fn forget(&mut self, now: Instant) {
+        self.points.retain(|_, watched| now.saturating_duration_since(watched.there) < REMEMBER);
     }
 }
 
@@ -62,10 +75,15 @@ mod tests {
     fn a_renamed_interface_gets_a_number_of_its_own_and_the_same_one_keeps_it() {
         let mut topology = Topology::default();
         let netns = Arc::from("blue");
-        topology.add((1, 2), &netns, "eth0", LinkType::Ethernet);
-        topology.add((1, 2), &netns, "eth0", LinkType::Ethernet);
+        let now = Instant::now();
+        topology.add((1, 2), &netns, "eth0", LinkType::Ethernet, now);
+        topology.add((1, 2), &netns, "eth0", LinkType::Ethernet, now);
         assert_eq!(topology.points[&(1, 2)].interface.id, 0);
-        topology.add((1, 2), &netns, "wan", LinkType::Ethernet);
+        topology.add((1, 2), &netns, "wan", LinkType::Ethernet, now);
         assert_eq!(topology.points[&(1, 2)].interface.id, 1);
+        topology.forget(now + REMEMBER / 2);
+        assert_eq!(topology.points.len(), 1);
+        topology.forget(now + REMEMBER);
+        assert_eq!(topology.points.len(), 0);
     }
 }

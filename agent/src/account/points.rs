@@ -47,7 +47,10 @@ impl Points {
         for number in 0..self.known.len() {
             let place = self.known[number].place;
             let peer = self.peer(place);
-            (self.known[number].netns, self.known[number].interface) = self.names(place);
+            // Of one that is forgotten by now the old name stands.
+            if self.topology.points.contains_key(&(place.netns, place.ifindex)) {
+                (self.known[number].netns, self.known[number].interface) = self.names(place);
+            }
             self.known[number].peer = peer;
         }
     }

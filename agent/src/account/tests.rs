@@ -25,7 +25,9 @@ fn topology(paired: bool) -> Arc<Topology> {
         for (point, peer) in [(one, other), (other, one)] {
             let (netns, name) = (format!("ns{}", point.0).into(), format!("if{}", point.1).into());
             let interface = Interface { id: point.1, netns, index: point.1, name, link_type: LinkType::Ethernet };
-            topology.points.insert(point, Watched { interface, peer: paired.then_some(peer) });
+            topology
+                .points
+                .insert(point, Watched { interface, peer: paired.then_some(peer), there: std::time::Instant::now() });
         }
     }
     Arc::new(topology)
