@@ -130,8 +130,12 @@ impl Capture {
 /// What is watched, once it is: scripts wait for this line.
 fn attached(agent: &Agent, plan: &Plan) -> String {
     let agent::Attached { interfaces, namespaces } = agent.attached();
-    let what = &plan.what;
-    format!("attached to {interfaces} interfaces in {namespaces} network namespaces, capturing {what}; Ctrl-C ends it")
+    let (interfaces, namespaces) = (number(interfaces, "interface"), number(namespaces, "network namespace"));
+    format!("attached to {interfaces} in {namespaces}, capturing {}; Ctrl-C ends it", plan.what)
+}
+
+fn number(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 fn options(plan: &Plan, context: &Context) -> Options {

@@ -15,7 +15,7 @@ pub(super) fn text(summary: &Summary, plan: &Plan, kept: bool) -> String {
     let mut text = total(summary, plan.config.mode);
     // Writing to a String cannot fail.
     if let Some(reason) = &summary.reason {
-        let _ = write!(text, "\nended: {reason}");
+        let _ = write!(text, "\nend: {reason}");
     }
     let counters = summary.counters;
     if counters.own > 0 {

@@ -1,7 +1,11 @@
 //! The live table over a capture: wires the collector's feed and status to it.
 
 use std::{
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
@@ -25,16 +29,27 @@ pub(super) fn run(plan: &Plan, context: &Context, sources: &Sources<'_>, stop: &
         .map_err(|error| Error::failed(format!("cannot write the log file: {error}")))?;
     // The feed skips what the table has no time for; this channel only passes on, so it holds next to nothing.
     let (sender, receiver) = mpsc::sync_channel(1);
+    let ended = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(move || forward(sources, &sender));
+        scope.spawn(|| forward(sources, &sender, &ended));
+        let _end = End(&ended);
         tui::run(receiver, setup(plan, context, sources.status), stop.clone())
     })
     .map_err(Error::failed)
 }
 
+/// Says that the table has ended, also when it ends by a panic: the thread that feeds it is waited for.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Until the capture has ended, or the table.
-fn forward(sources: &Sources<'_>, sender: &mpsc::SyncSender<Arc<Batch>>) {
-    loop {
+fn forward(sources: &Sources<'_>, sender: &mpsc::SyncSender<Arc<Batch>>, ended: &AtomicBool) {
+    while !ended.load(Ordering::Relaxed) {
         (sources.watch)();
         match sources.feed.recv_timeout(Duration::from_millis(100)) {
             Received::Item(batch) => {
