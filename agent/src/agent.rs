@@ -53,7 +53,17 @@ pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<A
         }
     };
     let thread = thread.map_err(|error| AgentError::os("cannot start a thread", error))?;
+    give_back_memory();
     Ok(Agent { thread: Some(thread), finish, attached })
+}
+
+/// What only loading needed (the kernel's types are several MB) goes back to the system.
+fn give_back_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: may be called at any time by any thread.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }
 
 impl Agent {

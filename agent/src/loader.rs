@@ -70,6 +70,8 @@ pub(crate) fn load(config: &CaptureConfig, source: NetnsSource, cpus: u32) -> Re
 fn load_with(config: &CaptureConfig, source: NetnsSource, cpus: u32, table: &Table) -> Result<Loaded, AgentError> {
     let settings = Settings::new(config, source, cpus);
     let mut loader = EbpfLoader::new();
+    // The object has no relocations against the kernel's types: reading them all would only cost time and memory.
+    loader.btf(None);
     for (name, value) in &settings.globals {
         loader.override_global(name, value, true);
     }
@@ -181,6 +183,29 @@ impl KernelCounters {
             lost_packets: self.one(Counter::LostPackets),
             lost_packet_bytes: self.one(Counter::LostPacketBytes),
             ..Counters::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::config;
+
+    #[test]
+    fn kernel_the_programs_load_in_both_modes_with_every_way_to_tell_namespaces() {
+        if crate::bpf::grace::can_create_maps().is_err() {
+            eprintln!("SKIP kernel_the_programs_load_in_both_modes_with_every_way_to_tell_namespaces: needs root");
+            return;
+        }
+        let kernel = NetnsSource::of_kernel();
+        let sources = [Some(NetnsSource::Single), kernel, kernel.and_then(NetnsSource::without_cast)];
+        for source in sources.into_iter().flatten() {
+            for mode in [Mode::Flows, Mode::Packets] {
+                let config = CaptureConfig { rules: vec![flow::Rule::default()], ..config(mode) };
+                let loaded = load_with(&config, source, 2, &table(&config).unwrap());
+                assert!(loaded.is_ok(), "{source:?} {mode:?}: {:?}", loaded.err());
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The constants that programs are loaded with, and the sizes of their maps.
 
+use std::sync::OnceLock;
+
 use flow::{
     CaptureConfig,
     config::{Mode, NetNs},
@@ -39,6 +41,11 @@ pub(crate) struct Members {
 impl NetnsSource {
     /// What this kernel gives for several namespaces.
     pub(crate) fn of_kernel() -> Option<Self> {
+        static FOUND: OnceLock<Option<NetnsSource>> = OnceLock::new();
+        *FOUND.get_or_init(Self::look)
+    }
+
+    fn look() -> Option<Self> {
         let btf = Btf::of_kernel()?;
         let offsets =
             [btf.offset("sk_buff", "dev")?, btf.offset("net_device", "nd_net.net")?, btf.offset("net", "net_cookie")?];

@@ -44,6 +44,25 @@ impl Sink for Kept {
     }
 }
 
+/// Counts packets and keeps none.
+#[derive(Clone, Default)]
+pub(crate) struct Counted(Arc<Mutex<u64>>);
+
+impl Sink for Counted {
+    fn deliver(&mut self, batch: Batch) -> Result<(), Closed> {
+        if let Body::Packets(packets) = &batch.body {
+            *self.0.lock().unwrap() += packets.packets.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+impl Counted {
+    pub(crate) fn get(&self) -> u64 {
+        *self.0.lock().unwrap()
+    }
+}
+
 /// A running capture.
 pub(crate) struct Capture {
     agent: Agent,

@@ -102,3 +102,38 @@ fn kernel_the_first_packet_is_there_within_100_ms() {
     println!("the first packet was delivered after {took} ms");
     assert!(took < 100, "{took} ms");
 }
+
+/// A figure: `cargo test --release -p agent --test kernel -- --ignored --nocapture speed_of_packets`.
+#[test]
+#[ignore = "a measurement"]
+fn kernel_speed_of_packets() {
+    if !can_run("kernel_speed_of_packets") {
+        return;
+    }
+    let mut lab = Lab::new();
+    let [a, b, ..] = lab.pair();
+    let receiver = inside(&b, || std::net::UdpSocket::bind("0.0.0.0:9999").unwrap()).join().unwrap();
+    let config =
+        flow::CaptureConfig { mode: Mode::Packets, snaplen: 256, buffer_size: 64 << 20, ..config(&lab.prefix) };
+    let kept = crate::capture::Counted::default();
+    let agent = agent::start(config, Box::new(kept.clone()), flow::Stop::default()).unwrap();
+    let begun = std::time::Instant::now();
+    let senders: Vec<_> = [1000, 1001]
+        .map(|port| {
+            let a = a.clone();
+            std::thread::spawn(move || send(&a, "10.9.0.2:9999", port, 500_000, 260))
+        })
+        .into();
+    let sent: u64 = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
+    let (took, cpu) = (begun.elapsed(), crate::storm::thread_cpu("packets"));
+    let counters = agent.finish().unwrap();
+    let got = kept.get();
+    println!(
+        "{sent} sent, {got} delivered, {} lost, {:.0} packets/s captured, {} ns CPU of the agent each",
+        counters.lost_packets,
+        got as f64 / took.as_secs_f64(),
+        cpu.as_nanos() / u128::from(got.max(1)),
+    );
+    assert!(got + counters.lost_packets >= 2 * sent);
+    drop(receiver);
+}
