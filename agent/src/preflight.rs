@@ -34,12 +34,14 @@ pub struct Support {
 
 /// A capability by its bit (include/uapi/linux/capability.h) and what it is for.
 const CAPABILITIES: [(u32, &str, &str); 4] = [
-    (39, "CAP_BPF", "loading eBPF programs"),
-    (38, "CAP_PERFMON", "reading packets in eBPF programs"),
+    (BPF, "CAP_BPF", "loading eBPF programs"),
+    (PERFMON, "CAP_PERFMON", "reading packets in eBPF programs"),
     (12, "CAP_NET_ADMIN", "attaching to interfaces"),
-    (21, "CAP_SYS_ADMIN", "entering other network namespaces"),
+    (SYS_ADMIN, "CAP_SYS_ADMIN", "entering other network namespaces"),
 ];
 const SYS_ADMIN: u32 = 21;
+const PERFMON: u32 = 38;
+const BPF: u32 = 39;
 
 /// Checks rights, kernel, namespaces, interface names and rules.
 ///
@@ -101,19 +103,21 @@ fn check_path(netns: &NetNs) -> Result<(), AgentError> {
 }
 
 fn check_rights(netns: &NetNs) -> Result<(), AgentError> {
-    let effective = effective_capabilities();
-    let has = |bit: u32| effective >> bit & 1 == 1;
-    let missing: Vec<String> = CAPABILITIES
-        .iter()
-        // CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON too; by itself it is needed for other namespaces only.
-        .filter(|(bit, ..)| match *bit {
-            SYS_ADMIN => *netns != NetNs::Current && !has(SYS_ADMIN),
-            38 | 39 => !has(*bit) && !has(SYS_ADMIN),
-            bit => !has(bit),
-        })
-        .map(|(_, name, purpose)| format!("{name} ({purpose})"))
-        .collect();
+    let missing = missing(effective_capabilities(), *netns != NetNs::Current);
     if missing.is_empty() { Ok(()) } else { Err(AgentError::Rights { missing: missing.join(", ") }) }
+}
+
+/// What is missing of these capabilities, each with what it is for.
+fn missing(effective: u64, others: bool) -> Vec<String> {
+    let has = |bit: u32| effective >> bit & 1 == 1;
+    // CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON too; by itself it is needed for other namespaces only.
+    let lacks = |bit: u32| match bit {
+        SYS_ADMIN => others && !has(SYS_ADMIN),
+        BPF | PERFMON => !has(bit) && !has(SYS_ADMIN),
+        bit => !has(bit),
+    };
+    let missing = CAPABILITIES.iter().filter(|(bit, ..)| lacks(*bit));
+    missing.map(|(_, name, purpose)| format!("{name} ({purpose})")).collect()
 }
 
 fn effective_capabilities() -> u64 {
@@ -153,6 +157,19 @@ pub fn own_address() -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn missing_capabilities_are_named_with_their_purpose() {
+        let names = |effective, others| {
+            let missing = missing(effective, others).into_iter();
+            missing.map(|text| text.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let net_admin = 1 << 12;
+        assert_eq!(names(0, true), ["CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", "CAP_SYS_ADMIN"]);
+        assert_eq!(names(net_admin | 1 << BPF | 1 << PERFMON, true), ["CAP_SYS_ADMIN"]);
+        assert_eq!(names(net_admin | 1 << BPF | 1 << PERFMON, false), [""; 0]);
+        assert_eq!(names(net_admin | 1 << SYS_ADMIN, true), [""; 0]);
+    }
 
     #[test]
     fn releases_are_compared_as_numbers() {
