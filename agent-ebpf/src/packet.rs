@@ -209,11 +209,12 @@ fn put<T, const L: usize>(bytes: &mut [u8; L], value: T) {
     }
 }
 
-/// `len` cut to `most`, as a number between 1 and `most` that the verifier believes.
+/// `len` cut to `most`, as a number between 2 and `most` that the verifier believes. (From "not 0" the verifier of
+/// Linux 6.1 and older does not conclude "at least 1", hence 2; no link has frames of one byte.)
 #[inline(always)]
 pub(crate) fn bounded(len: u32, most: u32) -> Option<u32> {
     let n = opaque(u64::from(if len > most { most } else { len }));
-    if n == 0 || n > u64::from(most) { None } else { Some(n as u32) }
+    if n < 2 || n > u64::from(most) { None } else { Some(n as u32) }
 }
 
 /// The same number, of which the compiler knows nothing more: it then compares and uses one and the same register, as the
