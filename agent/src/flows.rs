@@ -19,6 +19,8 @@ use crate::{
 
 /// How often the fill of the maps is looked at.
 const LOOK: Duration = Duration::from_millis(50);
+/// When the first records go out, if the interval is longer: the user sees a row within a second of the start.
+const FIRST_REPORT_NS: u64 = 250_000_000;
 /// Records in one batch: about 2 MB in memory.
 const RECORDS: usize = 1024;
 /// How often counters are sent when there is no traffic, and old flows are looked for.
@@ -76,7 +78,7 @@ impl Flows {
             decoder,
             outbox,
             interval_ns,
-            next_report: now + interval_ns,
+            next_report: now + interval_ns.min(FIRST_REPORT_NS),
             next_housekeeping: now + HOUSEKEEPING_NS,
             early_at: (u64::from(config.cache_max_flows) / 2).max(1),
             new_before: [0; 2],

@@ -102,6 +102,9 @@ fn ranges(ports: Ports) -> [[u16; 2]; 2] {
 }
 
 #[cfg(test)]
+mod equivalence;
+
+#[cfg(test)]
 mod tests {
     use agent_common::{
         parse::{self, Layer},
