@@ -31,7 +31,7 @@ fn an_interface_that_comes_later_is_watched_and_one_that_goes_is_not_forgotten()
     capture.wait_for("attached to late0", SOON).unwrap();
     sockets::ping(&a, "10.60.0.2".parse().unwrap(), 4).unwrap();
     a.ip("link del late0").unwrap();
-    capture.wait_for("late0", SOON).unwrap();
+    capture.wait_for("is gone", SOON).unwrap();
     let records = capture.stop().unwrap().files.records().unwrap();
     let of = |kind: u8| {
         records

@@ -12,14 +12,15 @@ use lab::{Capture, Pair, need, needs, netns::run, sockets};
 use super::traffic;
 use crate::{flows, packets};
 
-/// What is attached in the namespace of side `a`, in the words of bpftool and tc.
+/// What is attached to `a0`, in the words of bpftool and tc, and the number of TCX programs.
 fn attached(pair: &Pair) -> String {
     let net = need::output_of(pair.a.command("bpftool").arg("net")).unwrap();
     let mut words: String = net.lines().filter(|line| line.contains("a0")).map(|line| format!("{line}\n")).collect();
     for direction in ["ingress", "egress"] {
         words += &need::output_of(pair.a.command("tc").args(["filter", "show", "dev", "a0", direction])).unwrap();
     }
-    words + &need::output_of(pair.a.command("tc").args(["qdisc", "show", "dev", "a0"])).unwrap()
+    words += &need::output_of(pair.a.command("tc").args(["qdisc", "show", "dev", "a0"])).unwrap();
+    format!("{words}TCX programs: {:?}", need::tcx_programs(&pair.a, "a0").unwrap())
 }
 
 fn clean(pair: &Pair, before: &str) {

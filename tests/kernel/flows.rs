@@ -17,7 +17,7 @@ fn every_flow_has_the_packets_bytes_and_flags_that_tcpdump_saw() {
     traffic::mixed(&pair);
     let finished = capture.stop().unwrap();
     let truth = tcpdump.stop().unwrap().table().unwrap();
-    assert!(truth.len() > 40, "the traffic itself is missing: {truth:#?}");
+    assert!(truth.len() >= 30, "only {} flows: the traffic itself is missing", truth.len());
     let ours = finished.files.table().unwrap();
     let differences = differences(&ours, &truth);
     assert!(differences.is_empty(), "{differences:#?}");

@@ -38,6 +38,16 @@ fn of_direction<'a>(packets: impl IntoIterator<Item = &'a Taken>, egress: bool) 
     packets.into_iter().filter(|packet| (packet.data[6..12] == MAC_A) == egress).collect()
 }
 
+/// Equal but for a checksum on the way out: with the offload off, the kernel fills it in between the hook, which comes
+/// first, and the tap that tcpdump reads.
+fn same_frame(our: &[u8], their: &[u8], egress: bool) -> bool {
+    // IPv4 without options and IPv6 without extensions; TCP, UDP, ICMPv6.
+    let checksums = [34 + 16, 34 + 6, 54 + 16, 54 + 6, 54 + 2];
+    let within = |at: usize| checksums.iter().any(|start| (*start..start + 2).contains(&at));
+    let differing: Vec<usize> = (0..our.len().min(their.len())).filter(|at| our[*at] != their[*at]).collect();
+    our.len() == their.len() && differing.iter().all(|at| egress && within(*at)) && differing.len() <= 2
+}
+
 #[test]
 fn the_same_packets_in_the_same_order_at_the_same_times() {
     needs!("tcpdump", "ethtool", "ping");
@@ -49,14 +59,17 @@ fn the_same_packets_in_the_same_order_at_the_same_times() {
     for egress in [false, true] {
         let pairs = of_direction(ours.iter().copied(), egress).into_iter().zip(of_direction(&theirs, egress));
         for (number, (our, their)) in pairs.enumerate() {
-            assert!(our.data == their.data && our.len == their.len, "packet {number}: {our:?} instead of {their:?}");
+            assert!(
+                same_frame(&our.data, &their.data, egress) && our.len == their.len,
+                "packet {number}: {our:?} instead of {their:?}"
+            );
             // Under emulation a packet takes longer from one hook to the other.
             let limit = Duration::from_millis(if need::is_short() { 20 } else { 1 });
             assert!(our.time.abs_diff(their.time) < limit, "packet {number}: {:?} against {:?}", our.time, their.time);
         }
     }
     // Both directions together: what changed places did so within the time that lies between the two hooks.
-    let moved = ours.iter().zip(&theirs).filter(|(our, their)| our.data != their.data).count();
+    let moved = ours.iter().zip(&theirs).filter(|(our, their)| !same_frame(&our.data, &their.data, true)).count();
     assert!(moved * 50 <= theirs.len(), "{moved} of {} packets changed places", theirs.len());
     assert!(ours.windows(2).all(|pair| pair[0].time <= pair[1].time), "the file is not in the order of its times");
 }
@@ -73,7 +86,7 @@ fn a_snaplen_cuts_the_bytes_and_keeps_the_lengths() {
     for egress in [false, true] {
         let pairs = of_direction(ours.iter().copied(), egress).into_iter().zip(of_direction(&theirs, egress));
         for (our, their) in pairs {
-            assert_eq!((our.len, &our.data), (their.len, &their.data));
+            assert!(our.len == their.len && same_frame(&our.data, &their.data, egress), "{our:?} instead of {their:?}");
         }
     }
 }
@@ -135,7 +148,7 @@ fn a_full_ring_is_counted_to_the_packet() {
     let pair = Pair::new(44).unwrap();
     pair.silence().unwrap();
     let capture =
-        packets().of(&pair.a, "a0").args("--buffer-size 64KiB --max-bytes 2GB --protocol=UDP").start().unwrap();
+        packets().of(&pair.a, "a0").args("--buffer-size 1MiB --max-bytes 2GB --protocol=UDP").start().unwrap();
     let socket = lab::RawSocket::open(&pair.a, "a0").unwrap();
     let template = traffic::nobody(pair.ends4()).udp((1, 2), &[0; 1200]);
     let total = if need::is_short() { 20_000 } else { 200_000 };

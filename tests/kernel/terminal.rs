@@ -23,7 +23,9 @@ impl Terminal {
         let size = [columns, rows].map(|number| number.to_string());
         let mut command = terminal.tmux();
         command.args(["-f", "/dev/null", "new-session", "-d", "-x", &size[0], "-y", &size[1], "sh"]);
-        run(command.env("PS1", "prompt> ").env("LANG", "C.UTF-8").env_remove("TMUX")).unwrap();
+        run(command.env("LANG", "C.UTF-8").env_remove("TMUX")).unwrap();
+        // In two halves, so that what is typed is not what is waited for.
+        terminal.line("PS1='prom''pt> '; clear");
         terminal.wait_for("prompt>");
         terminal
     }

@@ -6,7 +6,10 @@ use std::{
     io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
-    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, RecvTimeoutError},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -36,7 +39,7 @@ pub struct Running {
     child: Child,
     lines: Receiver<String>,
     seen: Vec<String>,
-    directory: TempDir,
+    directory: Arc<TempDir>,
 }
 
 /// A capture that has ended.
@@ -48,10 +51,10 @@ pub struct Finished {
     pub stderr: Vec<String>,
     /// Standard output.
     pub stdout: Vec<u8>,
-    /// What it wrote; gone with this value.
+    /// What it wrote; the directory is gone with the last clone.
     pub files: Files,
     /// Its output directory.
-    pub directory: TempDir,
+    pub directory: Arc<TempDir>,
 }
 
 impl Capture {
@@ -90,7 +93,7 @@ impl Capture {
 
     /// Starts it and waits until it says that it is attached.
     pub fn start(&self) -> Result<Running> {
-        let directory = TempDir::new()?;
+        let directory = Arc::new(TempDir::new()?);
         let stdout = std::fs::File::create(directory.path().join("stdout"))?;
         let mut command = self.command(directory.path());
         let mut child = command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped()).spawn()?;
@@ -163,10 +166,10 @@ impl Running {
         };
         let mut stderr = std::mem::take(&mut self.seen);
         stderr.extend(self.lines.iter());
-        let directory = std::mem::replace(&mut self.directory, TempDir::new()?);
+        let directory = Arc::clone(&self.directory);
         let mut stdout = Vec::new();
         std::fs::File::open(directory.path().join("stdout"))?.read_to_end(&mut stdout)?;
-        Ok(Finished { status, stderr, stdout, files: Files::find(directory.path())?, directory })
+        Ok(Finished { status, stderr, stdout, files: Files::keep(Arc::clone(&directory))?, directory })
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
     net::IpAddr,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
     time::Duration,
 };
 
@@ -21,6 +22,7 @@ use pcap_file::{
     },
 };
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::{
     tcpdump::Taken,
@@ -34,9 +36,16 @@ pub struct Files {
     db: Option<PathBuf>,
     pcapng: Option<PathBuf>,
     summary: Option<PathBuf>,
+    /// What they lie in, when it is to go with them.
+    _directory: Option<Arc<TempDir>>,
 }
 
 impl Files {
+    /// Whatever lies in `directory`, which stays as long as this value.
+    pub fn keep(directory: Arc<TempDir>) -> Result<Self> {
+        Ok(Self { _directory: Some(Arc::clone(&directory)), ..Self::find(directory.path())? })
+    }
+
     /// Whatever lies in or below `directory`.
     pub fn find(directory: &Path) -> Result<Self> {
         let mut files = Self::default();

@@ -84,6 +84,46 @@ pub fn kernel() -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
+/// How many TCX programs an interface has on ingress and egress, by BPF_PROG_QUERY; `None` before Linux 6.6.
+/// (bpftool of Debian 12 does not show them.)
+pub fn tcx_programs(netns: &crate::Netns, interface: &str) -> Result<Option<[u32; 2]>> {
+    netns.run(|| {
+        let name = std::ffi::CString::new(interface)?;
+        // SAFETY: a string that ends in NUL.
+        let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+        ensure!(index != 0, "there is no {interface}");
+        Ok(query(index, TCX_INGRESS).zip(query(index, TCX_EGRESS)).map(|(ingress, egress)| [ingress, egress]))
+    })
+}
+
+/// `enum bpf_attach_type` of include/uapi/linux/bpf.h.
+const TCX_INGRESS: u32 = 46;
+/// The next one.
+const TCX_EGRESS: u32 = 47;
+/// `enum bpf_cmd`.
+const BPF_PROG_QUERY: libc::c_int = 16;
+
+/// `union bpf_attr`, its part for BPF_PROG_QUERY; with no room for ids the kernel answers with their number.
+#[repr(C)]
+#[derive(Default)]
+struct Query {
+    ifindex: u32,
+    attach_type: u32,
+    flags: [u32; 2],
+    program_ids: u64,
+    count: u32,
+    zero: u32,
+    more: [u64; 4],
+}
+
+fn query(ifindex: u32, attach_type: u32) -> Option<u32> {
+    let mut query = Query { ifindex, attach_type, ..Query::default() };
+    let size = size_of::<Query>();
+    // SAFETY: pointer and size describe `query`; it holds no pointers.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_QUERY, &raw mut query, size) };
+    (result == 0).then_some(query.count)
+}
+
 /// Standard output of a command, whatever its exit code.
 pub fn output_of(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&command.output()?.stdout).into_owned())

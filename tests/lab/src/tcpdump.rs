@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use pcap_file::{DataLink, pcap::PcapReader};
+use pcap_file::{DataLink, TsResolution, pcap::PcapReader};
 
 use crate::{
     netns::Netns,
@@ -100,9 +100,15 @@ impl Dumped {
             DataLink::ETHERNET => Link::Ethernet,
             _ => Link::Raw,
         };
-        while let Some(packet) = reader.next_packet() {
+        let scale = match reader.header().ts_resolution {
+            TsResolution::NanoSecond => 1,
+            TsResolution::MicroSecond => 1000,
+        };
+        // Raw, because the crate takes a packet longer than the file's snaplen for an error.
+        while let Some(packet) = reader.next_raw_packet() {
             let packet = packet?;
-            f(link, &Taken { time: packet.timestamp, len: packet.orig_len, data: packet.data.into_owned() });
+            let time = Duration::new(packet.ts_sec.into(), packet.ts_frac * scale);
+            f(link, &Taken { time, len: packet.orig_len, data: packet.data.into_owned() });
         }
         Ok(())
     }
