@@ -2,6 +2,7 @@
 //! programs; with `--peer`, the same packets through a program that something else has loaded.
 //!
 //! Owns the table. What is loaded is in `subject`, the packets in `shape`, the system calls in `sys`.
+#![expect(clippy::print_stdout, reason = "a command that talks to people on a terminal")]
 
 mod shape;
 mod subject;

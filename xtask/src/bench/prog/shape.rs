@@ -54,9 +54,9 @@ impl Shape {
         }
         let proto = if self.kind == Kind::Udp { 17 } else { 6 };
         if self.v6 {
-            ipv6(&mut frame, proto, flow)
+            ipv6(&mut frame, proto, flow);
         } else {
-            ipv4(&mut frame, proto, flow)
+            ipv4(&mut frame, proto, flow);
         }
         frame.extend((flow as u16).to_be_bytes());
         frame.extend(443_u16.to_be_bytes());

@@ -165,10 +165,9 @@ impl Subject {
         let count = |counter: Counter| -> Result<u64> { Ok(counters.get(&(counter as u32), 0)?.iter().sum()) };
         let (seen, what, counter) = match self.case {
             Case::Miss => (count(Counter::Seen)?, "rejected", count(Counter::Rejected)?),
-            Case::New => (count(Counter::Seen)?, "new flows", count(Counter::New0)?),
+            Case::New | Case::Known => (count(Counter::Seen)?, "new flows", count(Counter::New0)?),
             Case::MapFull => (count(Counter::Seen)?, "through the fallback ring", count(Counter::Fallback)?),
             Case::Capture(_) | Case::RingFull => (count(Counter::Seen)?, "lost", count(Counter::LostPackets)?),
-            Case::Known => (count(Counter::Seen)?, "new flows", count(Counter::New0)?),
         };
         Ok(Some(format!("{}: {seen} packets, {counter} {what}", self.case.label())))
     }
