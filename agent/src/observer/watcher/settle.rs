@@ -19,15 +19,25 @@ impl Watcher {
         let mut pairs = self.pairs();
         if self.has_lone_ends(&pairs) {
             // An end is not told when its peer moves to another namespace: ask again.
-            for namespace in self.namespaces.values_mut() {
-                let _ = namespace.list();
-            }
+            self.list_all();
             pairs = self.pairs();
         }
         self.publish(&pairs);
         self.detach_unwanted();
         self.attach_wanted();
         self.count();
+    }
+
+    /// What the lists say for the first time is told, as if a message had said it.
+    fn list_all(&mut self) {
+        let mut happened = Vec::new();
+        for namespace in self.namespaces.values_mut() {
+            let place = namespace.place();
+            happened.extend(namespace.list().into_iter().flatten().map(|what| (what, place.clone())));
+        }
+        for (what, place) in &happened {
+            self.tell_of(what, place);
+        }
     }
 
     fn pairs(&self) -> BTreeMap<peers::Point, peers::Point> {
