@@ -10,12 +10,7 @@ use std::{
 
 use flow::{Batch, CaptureConfig, Stop};
 
-use crate::{
-    Options, Status, Stdout,
-    about::About,
-    files::Files,
-    store::Stores,
-};
+use crate::{Options, Status, Stdout, about::About, files::Files, store::Stores};
 
 pub mod data;
 
@@ -24,7 +19,7 @@ pub mod data;
 pub struct Took {
     /// From the first batch until all is in the files, indexes not included.
     pub write: Duration,
-    /// Processor time of that, the kernel's part included.
+    /// Processor time of it until the files are closed, the kernel's part included.
     pub cpu: Duration,
     /// Building the indexes.
     pub index: Duration,
@@ -36,11 +31,7 @@ pub struct Took {
 ///
 /// # Errors
 /// Anything that a store could not do.
-pub fn stores<'a>(
-    dir: &Path,
-    config: CaptureConfig,
-    batches: impl IntoIterator<Item = &'a Batch>,
-) -> io::Result<Took> {
+pub fn stores<'a>(dir: &Path, config: CaptureConfig, batches: impl IntoIterator<Item = &'a Batch>) -> io::Result<Took> {
     let error = |text: String| io::Error::other(text);
     let options = options(config, dir);
     let (about, status, stop) = (Arc::new(About::new(&options)), Status::new(), Stop::default());
@@ -53,10 +44,9 @@ pub fn stores<'a>(
     for batch in batches {
         stores.take(batch);
     }
+    let cpu = cpu_time()?.saturating_sub(cpu);
     let closing = stores.close();
-    // Indexes are built without waiting for anything: their processor time is what they took.
     let write = started.elapsed().saturating_sub(closing.index);
-    let cpu = (cpu_time()? - cpu).saturating_sub(closing.index);
     match stop.reason() {
         Some(reason) => Err(error(format!("{reason:?}"))),
         None => Ok(Took { write, cpu, index: closing.index, bytes: closing.files.iter().map(|file| file.bytes).sum() }),

@@ -67,6 +67,7 @@ pub struct Collector {
 ///
 /// # Errors
 /// A directory, a file or a thread cannot be made; nothing is left running.
+#[expect(clippy::needless_pass_by_value, reason = "the caller is done with it, whatever is kept of it")]
 pub fn start(options: Options, stop: Stop) -> Result<Started, CollectorError> {
     if options.stdout == Stdout::Pcapng && options.config.mode == Mode::Flows {
         return Err(CollectorError::PcapngOfFlows);

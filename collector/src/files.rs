@@ -37,8 +37,7 @@ impl Files {
             Mode::Packets => ("pcap", &["pcapng"]),
         };
         let folder = output_dir.join(folder);
-        fs::create_dir_all(&folder)
-            .map_err(|source| CollectorError::Directory { path: folder.clone(), source })?;
+        fs::create_dir_all(&folder).map_err(|source| CollectorError::Directory { path: folder.clone(), source })?;
         for attempt in 1..=ATTEMPTS {
             let stem = if attempt == 1 { stamp.to_owned() } else { format!("{stamp}-{attempt}") };
             if let Some(files) = Self::try_create(&folder, &stem, extensions)? {

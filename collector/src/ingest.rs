@@ -67,7 +67,7 @@ impl Ingest {
         while let Some(batch) = input.recv() {
             self.take(batch);
         }
-        let mut nodes: Vec<String> = self.nodes.keys().map(|node| node.to_string()).collect();
+        let mut nodes: Vec<String> = self.nodes.keys().map(ToString::to_string).collect();
         nodes.sort_unstable();
         nodes
     }
@@ -145,9 +145,8 @@ fn totals(body: &Body) -> (u64, u64, u64) {
             (0, batch.packets.len() as u64, batch.packets.iter().map(|packet| u64::from(packet.len)).sum())
         }
         Body::Flows(batch) => {
-            let sum = |of: fn(&FlowRecord) -> Option<u64>| {
-                batch.records.iter().filter_map(of).fold(0, u64::saturating_add)
-            };
+            let sum =
+                |of: fn(&FlowRecord) -> Option<u64>| batch.records.iter().filter_map(of).fold(0, u64::saturating_add);
             (batch.records.len() as u64, sum(|record| record.packets), sum(|record| record.bytes))
         }
     }
@@ -180,7 +179,9 @@ mod tests {
         let (store, stored) = queue::channel(100, 1 << 20);
         let outputs = Outputs { store: Some(store), ..Outputs::default() };
         let (input, receiver) = queue::channel(100, 1 << 20);
-        batches.into_iter().for_each(|batch| input.send(batch).unwrap());
+        for batch in batches {
+            input.send(batch).unwrap();
+        }
         drop(input);
         Ingest::new(outputs, Allowance::new(limit), status.clone(), stop.clone()).run(&receiver);
         let records = std::iter::from_fn(|| stored.recv()).map(|batch| data_count(&batch.body)).sum();

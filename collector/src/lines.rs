@@ -9,12 +9,7 @@ use std::{
 
 use flow::{Batch, Body, FlowRecord, Reason, Stop};
 
-use crate::{
-    Format, capture,
-    open::OpenError,
-    queue::Receiver,
-    store::encode::object,
-};
+use crate::{Format, capture, open::OpenError, queue::Receiver, store::encode::object};
 
 mod packets;
 mod wide;
@@ -42,7 +37,9 @@ impl Lines {
         match (&batch.body, self.format) {
             (Body::None, _) => {}
             (Body::Flows(flows), Format::Json) => flows.records.iter().for_each(|record| json_line(out, record)),
-            (Body::Flows(flows), Format::Wide) => flows.records.iter().for_each(|record| self.columns.line(out, record)),
+            (Body::Flows(flows), Format::Wide) => {
+                flows.records.iter().for_each(|record| self.columns.line(out, record));
+            }
             (Body::Packets(packets), format) => {
                 for packet in &packets.packets {
                     self.interfaces.line(out, format, &batch.node, packet, packets.bytes(packet));

@@ -105,7 +105,7 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
     (&mut file).take(HEAD).read_to_end(&mut head).map_err(|error| at.io(error))?;
     file.rewind().map_err(|error| at.io(error))?;
     match recognise(&head) {
-        Some(FileKind::Json) => json::open(file, at),
+        Some(FileKind::Json) => json::open(file, &at),
         Some(FileKind::Sqlite) => {
             // Closed before SQLite opens it: closing any handle of a file gives up this process' locks on it.
             drop(file);

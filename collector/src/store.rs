@@ -34,7 +34,7 @@ pub(crate) use pcapng::PcapngFile;
 pub(crate) use sqlite::SqliteFile;
 
 /// Records handed over at once: their text stays in the processor's cache between the stores.
-const RECORDS: usize = 256;
+const RECORDS: usize = 128;
 
 /// Captured bytes handed over at once.
 const PACKET_BYTES: usize = 1 << 20;

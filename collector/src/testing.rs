@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 pub(crate) fn any_record() -> impl Strategy<Value = FlowRecord> {
     let fields: Vec<_> = Field::ALL.iter().map(|field| proptest::option::of(any_value(*field))).collect();
     fields.prop_map(|values| {
-        let present = Field::ALL.iter().zip(values).filter_map(|(field, value)| Some((field.name().to_owned(), value?)));
+        let present =
+            Field::ALL.iter().zip(values).filter_map(|(field, value)| Some((field.name().to_owned(), value?)));
         serde_json::from_value(Value::Object(present.collect())).unwrap()
     })
 }

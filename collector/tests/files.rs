@@ -1,5 +1,8 @@
 //! What we write, read by the programs that users read it with: jq, sqlite3, tshark, capinfos, editcap, mergecap.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
+
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -37,7 +40,9 @@ fn capture(mode: Mode, batches: Vec<Batch>) -> (TempDir, Summary) {
     config.rules.push(flow::Rule { protocol: Some(17), ..flow::Rule::default() });
     let started = collector::start(bench::options(config, dir.path()), Stop::default()).unwrap();
     let mut input = started.input;
-    batches.into_iter().for_each(|batch| input.deliver(batch).unwrap());
+    for batch in batches {
+        input.deliver(batch).unwrap();
+    }
     (dir, started.collector.finish())
 }
 
@@ -52,7 +57,10 @@ fn jq_reads_the_json() {
         return;
     }
     let (_dir, summary) = capture(Mode::Flows, vec![data::flows(0, 0, 3000), data::flows(1, 3000, 1)]);
-    assert_eq!(run("jq", &["length, .[2].DstPort, (.[0] | has(\"id\"))", &path(&summary, "json")]), "3001\n443\nfalse\n");
+    assert_eq!(
+        run("jq", &["length, .[2].DstPort, (.[0] | has(\"id\"))", &path(&summary, "json")]),
+        "3001\n443\nfalse\n"
+    );
     let (_dir, empty) = capture(Mode::Flows, vec![]);
     assert_eq!(run("jq", &["length", &path(&empty, "json")]), "0\n");
 }
@@ -70,9 +78,15 @@ fn sqlite3_runs_the_incumbents_query_and_the_views() {
         run("sqlite3", &[&db, query]),
         "11|dnsflagsresponsecode-11|11|10.128.0.10|443|eth0|11|10.128.0.11|32779|16500|12\n"
     );
-    assert_eq!(run("sqlite3", &[&db, "PRAGMA integrity_check; PRAGMA journal_mode; PRAGMA user_version"]), "ok\ndelete\n1\n");
+    assert_eq!(
+        run("sqlite3", &[&db, "PRAGMA integrity_check; PRAGMA journal_mode; PRAGMA user_version"]),
+        "ok\ndelete\n1\n"
+    );
     assert_eq!(run("sqlite3", &[&db, "SELECT COUNT(*) FROM drops; SELECT COUNT(*) FROM dns"]), "2985\n3000\n");
-    assert_eq!(run("sqlite3", &[&db, "SELECT value FROM capture WHERE key IN ('ended', 'rows') ORDER BY key"]), "done\n3000\n");
+    assert_eq!(
+        run("sqlite3", &[&db, "SELECT value FROM capture WHERE key IN ('ended', 'rows') ORDER BY key"]),
+        "done\n3000\n"
+    );
     let plan = run("sqlite3", &[&db, "EXPLAIN QUERY PLAN SELECT 1 FROM flow WHERE SrcAddr = '10.0.0.1'"]);
     assert!(plan.contains("flow_src"), "{plan}");
     assert!(!PathBuf::from(format!("{db}-wal")).exists(), "one file at the end");
@@ -137,9 +151,7 @@ fn observations_refer_to_their_records() {
 fn mixed() -> Vec<Batch> {
     let mut first = data::packets(0, 0, 500, 128);
     first.interface_counts.push(InterfaceCounts { interface: 0, delivered: 500, lost: 3 });
-    let bytes = [
-        0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0x66, 0xcf, 10, 0, 0, 1, 10, 0, 0, 2, 0, 53, 4, 0, 0, 8, 0, 0,
-    ];
+    let bytes = [0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0x66, 0xcf, 10, 0, 0, 1, 10, 0, 0, 2, 0, 53, 4, 0, 0, 8, 0, 0];
     let packet = |time_ns| Packet { time_ns, interface: 1, len: 28, caplen: 28, offset: 0, direction: 1 };
     let body = PacketBatch { data: bytes.to_vec(), packets: vec![packet(1_782_123_073_000_000_007)] };
     let mut second = data::batch(1, Body::Packets(body));
@@ -155,9 +167,12 @@ fn wiresharks_programs_read_the_pcapng_without_a_warning() {
     }
     let (dir, summary) = capture(Mode::Packets, mixed());
     let file = path(&summary, "pcapng");
-    let fields = ["frame.time_epoch", "frame.interface_name", "frame.packet_flags_direction", "frame.drop_count", "udp.srcport"];
+    let fields =
+        ["frame.time_epoch", "frame.interface_name", "frame.packet_flags_direction", "frame.drop_count", "udp.srcport"];
     let mut args = vec!["-n", "-r", &file, "-T", "fields"];
-    fields.iter().for_each(|field| args.extend(["-e", field]));
+    for field in fields {
+        args.extend(["-e", field]);
+    }
     let text = run("tshark", &args);
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines.len(), 501);
@@ -165,7 +180,13 @@ fn wiresharks_programs_read_the_pcapng_without_a_warning() {
     assert_eq!(lines[500], "1782123073.000000007\twg0@blue\t0x00000002\t\t53");
     assert_eq!(run("tshark", &["-n", "-r", &file, "-Y", "_ws.malformed || ip.checksum.status == 0"]), "");
     let infos = run("capinfos", &[&file]);
-    for expected in ["Number of packets:   501", "oc-netobserv", "Filter string = --action=Accept --protocol=17", "nanoseconds (9)", "Name = wg0@blue"] {
+    for expected in [
+        "Number of packets:   501",
+        "oc-netobserv",
+        "Filter string = --action=Accept --protocol=17",
+        "nanoseconds (9)",
+        "Name = wg0@blue",
+    ] {
         assert!(infos.contains(expected), "no `{expected}` in {infos}");
     }
     let copy = dir.path().join("copy.pcapng");

@@ -1,6 +1,8 @@
 //! No room for what is to be written: the capture ends by itself, says why, counts what is missing, and leaves files
 //! that read well.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{env, fs, path::Path, process::Command};
 
 use collector::{

@@ -2,6 +2,8 @@
 //!
 //! The child is this test program itself, started again with `CHILD` in its environment.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -101,8 +103,7 @@ fn check_sqlite(path: &Path) -> usize {
     let verdict: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(verdict, "ok");
     let rows: i64 = connection.query_row("SELECT COUNT(*) FROM flow", [], |row| row.get(0)).unwrap();
-    let told: i64 =
-        connection.query_row("SELECT value FROM capture WHERE key = 'rows'", [], |row| row.get(0)).unwrap();
+    let told: i64 = connection.query_row("SELECT value FROM capture WHERE key = 'rows'", [], |row| row.get(0)).unwrap();
     assert_eq!(rows, told, "the table `capture` is of the same transaction");
     drop(connection);
     let opened = open(path).unwrap();

@@ -51,7 +51,11 @@ fn json(out: &mut Vec<u8>, interface: Option<&Interface>, packet: &Packet, bytes
             string(out, &interface.netns);
         }
     }
-    let numbers = [("Direction", u64::from(packet.direction)), ("Bytes", packet.len.into()), ("CapturedBytes", packet.caplen.into())];
+    let numbers = [
+        ("Direction", u64::from(packet.direction)),
+        ("Bytes", packet.len.into()),
+        ("CapturedBytes", packet.caplen.into()),
+    ];
     for (key, number) in numbers {
         out.extend_from_slice(format!(",\"{key}\":").as_bytes());
         uint(out, number);
@@ -60,7 +64,11 @@ fn json(out: &mut Vec<u8>, interface: Option<&Interface>, packet: &Packet, bytes
     let start = out.len();
     object(out, &decoded.record(), |_| {});
     out.pop();
-    if out.len() > start + 1 { out[start] = b',' } else { out.truncate(start) }
+    if out.len() > start + 1 {
+        out[start] = b',';
+    } else {
+        out.truncate(start);
+    }
     out.extend_from_slice(b",\"Info\":");
     string(out, &decoded.line());
     out.push(b'}');

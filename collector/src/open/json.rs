@@ -19,8 +19,8 @@ use scan::{Found, Scanner};
 /// Most records of a batch.
 const RECORDS: usize = 4096;
 
-pub(super) fn open(mut file: File, at: At) -> Result<Opened, OpenError> {
-    let notices = repair(&mut file, &at).map_err(|error| at.io(error))?;
+pub(super) fn open(mut file: File, at: &At) -> Result<Opened, OpenError> {
+    let notices = repair(&mut file, at).map_err(|error| at.io(error))?;
     file.rewind().map_err(|error| at.io(error))?;
     let mut reader = Reader::new(file, at.clone());
     // The first batch tells whether these are flow records at all.

@@ -102,8 +102,9 @@ fn column(name: &str) -> Option<Column> {
 
 /// The next rows after a given one.
 fn query(columns: &[Column]) -> String {
-    let names: String = columns.iter().map(|column| format!(", \"{}\"", column.name.replace('"', "\"\""))).collect();
-    format!("SELECT rowid{names} FROM flow WHERE rowid > ? ORDER BY rowid LIMIT {ROWS}")
+    let quoted = |column: &Column| ["\"", &column.name.replace('"', "\"\""), "\""].concat();
+    let names = columns.iter().map(quoted).collect::<Vec<_>>().join(", ");
+    format!("SELECT rowid, {names} FROM flow WHERE rowid > ? ORDER BY rowid LIMIT {ROWS}")
 }
 
 fn node(connection: &Connection) -> String {
@@ -117,8 +118,7 @@ fn repair(connection: &Connection, at: &At, left_wal: bool) -> Result<Option<Str
     if !left_wal && schema::is_indexed(connection).map_err(explain)? {
         return Ok(None);
     }
-    let verdict: String =
-        connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(explain)?;
+    let verdict: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(explain)?;
     if verdict != "ok" {
         return Err(at.damaged(verdict));
     }
@@ -150,9 +150,11 @@ impl Reader {
         while let Some(row) = rows.next()? {
             self.after = row.get(0)?;
             count += 1;
-            let values = self.columns.iter().enumerate().filter_map(|(n, column)| {
-                Some((column.field.name(), convert(column, row.get_ref(n + 1).ok()?)?))
-            });
+            let values = self
+                .columns
+                .iter()
+                .enumerate()
+                .filter_map(|(n, column)| Some((column.field.name(), convert(column, row.get_ref(n + 1).ok()?)?)));
             match value::record(values) {
                 Some(record) => records.push(record),
                 None => self.unreadable += 1,

@@ -45,9 +45,8 @@ fn packets(path: &Path) -> Vec<(u64, u32, u8, Vec<u8>)> {
     let mut all = Vec::new();
     for batch in open(path).unwrap() {
         if let Body::Packets(batch) = batch.unwrap().body {
-            let packet = |packet: &flow::Packet| {
-                (packet.time_ns, packet.len, packet.direction, batch.bytes(packet).to_vec())
-            };
+            let packet =
+                |packet: &flow::Packet| (packet.time_ns, packet.len, packet.direction, batch.bytes(packet).to_vec());
             all.extend(batch.packets.iter().map(packet));
         }
     }
@@ -301,4 +300,26 @@ fn the_reason_of_the_end_is_in_the_summary() {
     let text = fs::read_to_string(summary.path.unwrap()).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(value["reason"], "--max-time is over");
+}
+
+#[test]
+fn a_database_that_is_being_written_is_read_as_far_as_it_is_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    let started = crate::start(bench::options(data::config(Mode::Flows), dir.path()), flow::Stop::default()).unwrap();
+    let mut input = started.input;
+    flow::Sink::deliver(&mut input, data::flows(0, 0, 30)).unwrap();
+    let mut lost = data::batch(1, Body::None);
+    lost.counters.lost_flow_packets = 5;
+    flow::Sink::deliver(&mut input, lost).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1800));
+    let path = started.status.snapshot().files[1].path.clone();
+    assert_eq!(records(&path).len(), 30);
+    assert_eq!(notices(&path), "");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let query = "SELECT value FROM capture WHERE key = 'lost_flow_packets'";
+    let told: i64 = connection.query_row(query, [], |row| row.get(0)).unwrap();
+    assert_eq!(told, 5, "losses are noted without rows");
+    drop(connection);
+    let summary = started.collector.finish();
+    assert_eq!((summary.files[1].written, &summary.files[1].error), (30, &None));
 }

@@ -148,13 +148,34 @@ fn ip(out: &mut Vec<u8>, address: IpAddr) {
 pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|byte| *byte < b' ' || *byte == b'"' || *byte == b'\\') {
-        out.extend_from_slice(&rest[..at]);
-        escape(out, rest[at]);
-        rest = &rest[at + 1..];
+    if has_special(rest) {
+        while let Some(at) = rest.iter().position(|byte| is_special(*byte)) {
+            out.extend_from_slice(&rest[..at]);
+            escape(out, rest[at]);
+            rest = &rest[at + 1..];
+        }
     }
     out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+/// Whether a byte cannot stand for itself in a JSON string.
+fn is_special(byte: u8) -> bool {
+    byte < b' ' || byte == b'"' || byte == b'\\'
+}
+
+/// Whether any byte [`is_special`], eight at a time: nearly no text has one, and there are thirty texts in a record.
+fn has_special(text: &[u8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    // The high bit of each byte of `word` that is below `limit` (at most 128) is set in the result; a byte above such
+    // a one may be marked wrongly, which only makes the slow way be taken.
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGH;
+    let dirty = |word: u64| {
+        below(word, 32) | below(word ^ (ONES * u64::from(b'"')), 1) | below(word ^ (ONES * u64::from(b'\\')), 1)
+    };
+    let (words, rest) = text.as_chunks::<8>();
+    words.iter().any(|word| dirty(u64::from_ne_bytes(*word)) != 0) || rest.iter().any(|byte| is_special(*byte))
 }
 
 fn escape(out: &mut Vec<u8>, byte: u8) {

@@ -114,8 +114,7 @@ impl PcapngFile {
                     "" => interface.name.to_string(),
                     netns => format!("{}@{netns}", interface.name),
                 };
-                let description =
-                    format!("node={node};netns={};ifindex={}", interface.netns, interface.index);
+                let description = format!("node={node};netns={};ifindex={}", interface.netns, interface.index);
                 let link_type = match interface.link_type {
                     LinkType::Ethernet => 1,
                     LinkType::RawIp => 101,

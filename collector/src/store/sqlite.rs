@@ -11,11 +11,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flow::Reason;
+use flow::{Counters, Reason};
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Piece, Store, StoreError, TICK};
-use crate::{about::{About, now_ns, time_text}, capture::reason_text, status::Snapshot};
+use crate::{
+    about::{About, now_ns, time_text},
+    capture::reason_text,
+    status::Snapshot,
+};
 
 mod insert;
 pub(crate) mod schema;
@@ -24,6 +28,9 @@ use insert::Insert;
 
 /// Rows after which a transaction is committed, however young.
 const TRANSACTION_ROWS: u64 = 16_384;
+
+/// How often counters are noted when there are no rows.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// How long to wait for another process that has the file locked.
 const BUSY: Duration = Duration::from_secs(10);
@@ -43,6 +50,8 @@ pub(crate) struct SqliteFile {
     committed: u64,
     /// When the open transaction began.
     since: Option<Instant>,
+    /// When the last one ended, and the counters it noted.
+    noted: (Instant, Counters),
     bytes: u64,
 }
 
@@ -51,6 +60,8 @@ impl SqliteFile {
     pub(crate) fn create(path: &Path, file: File, about: &Arc<About>) -> Result<Self, StoreError> {
         // One thread uses it: no lock around every call.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        // Whoever opens the file to repair it sees that it is being written; SQLite's own locks are of another kind.
+        file.lock()?;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY)?;
         schema::tune(&connection)?;
@@ -58,7 +69,9 @@ impl SqliteFile {
         let insert = Insert::prepare(&connection)?;
         let path = path.to_owned();
         let about = Arc::clone(about);
-        let mut this = Self { insert, connection, path, file, about, next: 1, committed: 1, since: None, bytes: 0 };
+        let noted = (Instant::now(), Counters::default());
+        let mut this =
+            Self { insert, connection, path, file, about, next: 1, committed: 1, since: None, noted, bytes: 0 };
         this.begin()?;
         this.put_about()?;
         this.commit(&Snapshot::default(), None)?;
@@ -78,6 +91,7 @@ impl SqliteFile {
         self.put_state(state, ended)?;
         self.connection.execute_batch("COMMIT")?;
         self.since = None;
+        self.noted = (Instant::now(), state.counters);
         self.committed = self.next;
         self.bytes = self.measure()?;
         Ok(())
@@ -161,8 +175,12 @@ impl Store for SqliteFile {
     }
 
     fn tick(&mut self, state: &Snapshot) -> Result<(), StoreError> {
-        let Some(since) = self.since else { return Ok(()) };
-        if since.elapsed() < TICK && self.next - self.committed < TRANSACTION_ROWS {
+        let due = match self.since {
+            Some(since) => since.elapsed() >= TICK || self.next - self.committed >= TRANSACTION_ROWS,
+            // Nothing to write, but perhaps a loss to tell.
+            None => self.noted.0.elapsed() >= IDLE && self.noted.1 != state.counters,
+        };
+        if !due {
             return Ok(());
         }
         let result = self.commit(state, None);

@@ -83,7 +83,6 @@ impl<R: Read> Scanner<R> {
                 }
                 Some(b' ' | b'\t' | b'\r' | b'\n') => self.position += 1,
                 Some(b',') if !self.closed => self.position += 1,
-                Some(b'[') if self.base + self.position as u64 == self.last_end && !self.open => self.array(),
                 Some(b'[') if self.last_end == 0 && !self.open => self.array(),
                 Some(b']') if self.open && !self.closed => {
                     self.closed = true;

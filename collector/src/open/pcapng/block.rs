@@ -101,7 +101,10 @@ impl<R: Read> Blocks<R> {
             }
         }
         let length = Bytes { data: &self.buffer, big_endian: self.big_endian }.u32(4).unwrap_or(0);
-        if !(12..=MAX_BLOCK).contains(&length) || length % 4 != 0 || (self.offset == 0 && kind != SECTION_HEADER) {
+        if !(12..=MAX_BLOCK).contains(&length)
+            || !length.is_multiple_of(4)
+            || (self.offset == 0 && kind != SECTION_HEADER)
+        {
             return Ok(Next::Strange(self.offset));
         }
         if let Some(short) = self.read(length as usize)? {

@@ -252,7 +252,7 @@ mod tests {
         let clock = |resolution, offset_s| Clock { per_second: Clock::per_second(resolution).unwrap(), offset_s };
         assert_eq!(clock(6, 0).ns(1_500_000_000_123_456), 1_500_000_000_123_456_000);
         assert_eq!(clock(9, 0).ns(1_500_000_000_123_456_789), 1_500_000_000_123_456_789);
-        assert_eq!(clock(0x80 | 10, 0).ns(1024 * 3 + 512), 3_500_000_000);
+        assert_eq!(clock(0x8a, 0).ns(1024 * 3 + 512), 3_500_000_000);
         assert_eq!(clock(0, 100).ns(3), 103_000_000_000);
         assert_eq!(clock(0, -100).ns(3), 0);
         assert_eq!(clock(0, i64::MAX).ns(u64::MAX), u64::MAX);

@@ -50,7 +50,7 @@ impl<'de> Deserializer<'de> for SqlValue<'_> {
     }
 }
 
-impl<'de> IntoDeserializer<'de, Error> for SqlValue<'_> {
+impl IntoDeserializer<'_, Error> for SqlValue<'_> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {

@@ -109,14 +109,7 @@ pub(crate) fn epb(out: &mut Vec<u8>, interface: u32, packet: &Packet, data: &[u8
 ///
 /// As dumpcap does it, losses stand in isb_ifdrop, which is what Wireshark shows, and what came in beside them in
 /// isb_ifrecv; isb_filteraccept, isb_osdrop and isb_usrdeliv say the same in the draft's words.
-pub(crate) fn isb(
-    out: &mut Vec<u8>,
-    interface: u32,
-    (start, end): (u64, u64),
-    accepted: u64,
-    lost: u64,
-    written: u64,
-) {
+pub(crate) fn isb(out: &mut Vec<u8>, interface: u32, (start, end): (u64, u64), accepted: u64, lost: u64, written: u64) {
     let time = |ns: u64| [((ns >> 32) as u32).to_ne_bytes(), (ns as u32).to_ne_bytes()].concat();
     Block::begin(out, ISB)
         .u32(interface)

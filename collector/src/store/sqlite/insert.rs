@@ -107,9 +107,9 @@ pub(super) struct Insert {
 impl Insert {
     /// Statements of `connection`; they must be dropped or [`Insert::finish`]ed before it is closed.
     pub(super) fn prepare(connection: &Connection) -> Result<Self> {
-        let names: String = Field::ALL.iter().map(|field| format!(", {}", field.name())).collect();
+        let names = Field::ALL.iter().map(|field| field.name()).collect::<Vec<_>>().join(", ");
         let marks = ", ?".repeat(Field::ALL.len());
-        let flow = format!("INSERT INTO flow (id{names}) VALUES (?{marks})");
+        let flow = format!("INSERT INTO flow (id, {names}) VALUES (?{marks})");
         let observation = "INSERT INTO observation VALUES (?, ?, ?, ?, ?, ?)";
         Ok(Self {
             flow: Statement::prepare(connection, &flow)?,

@@ -11,7 +11,7 @@ pub(crate) fn tune(connection: &Connection) -> rusqlite::Result<()> {
     // synchronous=OFF: what is written survives the death of this process, not of the machine; a capture that the
     // machine did not survive is checked when it is opened. temp_store: indexes are sorted in memory where they fit.
     connection.execute_batch(
-        "PRAGMA page_size = 8192;
+        "PRAGMA page_size = 16384;
          PRAGMA journal_mode = WAL;
          PRAGMA synchronous = OFF;
          PRAGMA cache_size = -16384;
@@ -30,10 +30,10 @@ pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
 
 /// `CREATE TABLE flow`: a column per field, `id`, and `Interface`, the first of `Interfaces`.
 fn flow_table() -> String {
-    let columns: String =
-        Field::ALL.iter().map(|field| format!(", {} {}", field.name(), column_type(field.kind()))).collect();
+    let column = |field: &Field| [field.name(), " ", column_type(field.kind())].concat();
+    let columns = Field::ALL.iter().map(column).collect::<Vec<_>>().join(", ");
     format!(
-        "CREATE TABLE flow (id INTEGER PRIMARY KEY{columns},
+        "CREATE TABLE flow (id INTEGER PRIMARY KEY, {columns},
          Interface TEXT GENERATED ALWAYS AS (json_extract(Interfaces, '$[0]')) VIRTUAL);"
     )
 }
