@@ -1,5 +1,7 @@
 //! `bench collector`: records a second into JSON and SQLite together, packets a second into pcapng, on one core.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its results")]
+
 use std::path::PathBuf;
 
 use anyhow::Context as _;
