@@ -25,13 +25,13 @@ fn main() -> Result<(), tui::TuiError> {
     thread::spawn(move || {
         let mut traffic = traffic::Traffic::new(now_ns());
         let file = kind == "file";
-        loop {
+        for sent in 0_u64.. {
             let batch = match kind.as_str() {
                 "packets" => traffic.packets(now_ns(), 20),
                 "storm" => traffic.storm(now_ns(), 10_000, 100_000),
                 _ => traffic.flows(now_ns()),
             };
-            let ended = sender.send(Arc::new(batch)).is_err() || (file && traffic.sequence() > 5);
+            let ended = sender.send(Arc::new(batch)).is_err() || (file && sent == 5);
             if ended {
                 break;
             }
@@ -39,9 +39,9 @@ fn main() -> Result<(), tui::TuiError> {
         }
     });
     let mut setup = TableSetup::new(mode, source);
-    setup.what = "tcp, udp or icmp".to_owned();
+    setup.what = String::from("tcp, udp or icmp");
     setup.node = "worker-1".into();
-    setup.limits.time = Some(Duration::from_secs(300));
+    setup.limits.time = Some(Duration::from_mins(5));
     setup.colour = std::env::var_os("NO_COLOR").is_none();
     tui::run(receiver, setup, Stop::default())
 }

@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use etherparse::{IpNumber, LaxNetSlice, LaxSlicedPacket, LinkSlice};
+use etherparse::{IpNumber, LaxNetSlice, LaxSlicedPacket, LinkSlice, VlanId};
 use flow::{FlowRecord, LinkType, Mac};
 
 use transport::Transport;
@@ -98,7 +98,7 @@ impl<'a> Decoded<'a> {
         if let Some(LinkSlice::Ethernet2(ethernet)) = &sliced.link {
             self.macs = Some((Mac(ethernet.source()), Mac(ethernet.destination())));
         }
-        let mut vlans = sliced.vlan_ids().into_iter().map(|id| id.value());
+        let mut vlans = sliced.vlan_ids().into_iter().map(VlanId::value);
         self.vlan = vlans.next();
         self.inner_vlan = vlans.next();
         self.ether_type = sliced.ether_payload().map(|payload| payload.ether_type.0);

@@ -9,6 +9,7 @@ mod help;
 mod keyboard;
 mod offscreen;
 mod over;
+mod page;
 mod screen;
 mod setup;
 mod signals;
@@ -42,6 +43,8 @@ const FRAME: Duration = Duration::from_millis(66);
 const FRAME_AFTER_KEY: Duration = Duration::from_millis(15);
 /// Longest wait for a key, so that data and signals are looked at.
 const WAIT: Duration = Duration::from_millis(30);
+/// Shortest one: crossterm reads nothing when given no time at all.
+const GLANCE: Duration = Duration::from_millis(1);
 /// Longest work on data between two looks at the keyboard.
 const SLICE: Duration = Duration::from_millis(6);
 
@@ -59,12 +62,16 @@ pub enum TuiError {
 /// SIGTERM, SIGHUP and SIGINT request `stop`. The terminal is restored in every case, also on panic.
 ///
 /// # Errors
-/// The terminal cannot be set up, read or written to; `stop` is then requested by nobody.
+/// The terminal cannot be set up, read or written to, and nobody requested `stop`.
 pub fn run(input: Receiver<Arc<Batch>>, setup: TableSetup, stop: Stop) -> Result<(), TuiError> {
     let signals = Signals::catch()?;
     let screen = Screen::open()?;
-    Loop { board: Board::new(setup, now_ns()), screen, signals, input, stop, drawn: None, typed: true }.run()?;
-    Ok(())
+    let board = Board::new(setup, now_ns());
+    let mut table = Loop { board, screen, signals, input, stop, drawn: None, typed: true };
+    let result = table.run();
+    // A terminal that hangs up fails before or after its signal is seen; either way it is the signal that ends us.
+    table.signals.forward(&table.stop);
+    if table.stop.requested() { Ok(()) } else { Ok(result?) }
 }
 
 struct Loop {
@@ -95,9 +102,9 @@ impl Loop {
 
     /// Waits for a key, or a little while.
     fn keys(&mut self) -> io::Result<()> {
-        let mut wait = if self.board.view.has_work() { Duration::ZERO } else { WAIT };
+        let mut wait = if self.board.view.has_work() { GLANCE } else { WAIT };
         while event::poll(wait)? {
-            wait = Duration::ZERO;
+            wait = GLANCE;
             let event = event::read()?;
             self.typed |= matches!(event, event::Event::Resize(..));
             for key in keyboard::keys(event) {
@@ -114,7 +121,7 @@ impl Loop {
             Effect::None => {}
             Effect::Quit => self.stop.request(Reason::User),
             Effect::Suspend => self.suspend()?,
-            Effect::Redraw => self.screen.terminal.clear()?,
+            Effect::Redraw => self.screen.paint_anew()?,
         }
         Ok(())
     }

@@ -26,12 +26,9 @@ pub mod row;
 mod rows;
 mod totals;
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
-use flow::{Batch, Field, config};
+use flow::{Batch, Field, FlowRecord, config};
 
 pub use command::{Command, Effect};
 pub use filters::Filters;
@@ -115,6 +112,8 @@ pub struct View {
     /// Batches taken in up to an index, oldest first.
     pending: VecDeque<(Arc<Batch>, usize)>,
     pending_items: usize,
+    /// Records taken in, to be freed.
+    spent: Vec<FlowRecord>,
     in_filter: bool,
     open: Option<Open>,
     scroll: usize,
@@ -149,6 +148,7 @@ impl View {
             notices: VecDeque::new(),
             pending: VecDeque::new(),
             pending_items: 0,
+            spent: Vec::new(),
             in_filter: true,
             open: None,
             scroll: 0,
@@ -236,13 +236,13 @@ impl View {
         self.changed = true;
     }
 
-    /// Rows shown, rows kept, and rows ever seen.
+    /// Rows of the picture that pass the filters, all its rows, and rows ever seen.
     pub fn counts(&self) -> (usize, usize, u64) {
-        let (kept, seen) = match &self.data {
-            Data::Flows(flows) => (flows.rows.len(), flows.total()),
-            Data::Packets(packets) => (packets.rows.len(), packets.total()),
+        let seen = match &self.data {
+            Data::Flows(flows) => flows.total(),
+            Data::Packets(packets) => packets.total(),
         };
-        (self.ranking.shown(), kept, seen)
+        (self.ranking.shown(), self.rows().len(), seen)
     }
 
     /// Rows that had to go to keep within the bounds.

@@ -1,5 +1,9 @@
 //! The table as a user sees it: keys are typed, screens are compared with saved ones.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "tui/random.rs"]
+mod random;
 #[path = "../examples/table_demo/traffic.rs"]
 mod traffic;
 
@@ -17,9 +21,9 @@ const SECOND: u64 = 1_000_000_000;
 
 fn setup(mode: Mode) -> TableSetup {
     let mut setup = TableSetup::new(mode, Source::Live { interval: Duration::from_secs(1) });
-    setup.what = "tcp, udp or icmp".to_owned();
+    setup.what = String::from("tcp, udp or icmp");
     setup.node = "worker-1".into();
-    setup.limits.time = Some(Duration::from_secs(300));
+    setup.limits.time = Some(Duration::from_mins(5));
     setup
 }
 
@@ -63,15 +67,12 @@ impl Desk {
         let mut effect = Effect::None;
         let mut rest = script;
         while let Some(first) = rest.chars().next() {
-            let key = match rest.strip_prefix('<').and_then(|rest| rest.split_once('>')) {
-                Some((name, after)) => {
-                    rest = after;
-                    named(name)
-                }
-                None => {
-                    rest = &rest[first.len_utf8()..];
-                    Key::plain(Code::Char(first))
-                }
+            let key = if let Some((name, after)) = rest.strip_prefix('<').and_then(|rest| rest.split_once('>')) {
+                rest = after;
+                named(name)
+            } else {
+                rest = &rest[first.len_utf8()..];
+                Key::plain(Code::Char(first))
             };
             effect = self.table.key(key);
             // Keys act on what was last drawn.
@@ -200,7 +201,9 @@ fn displays_and_enrichments_cycle_with_either_keys() {
 #[test]
 fn sorting_by_a_chosen_column_and_the_other_way_round() {
     let mut desk = Desk::new(setup(Mode::Flows), (80, 24));
-    let first = |desk: &mut Desk| desk.screen().lines().nth(5).unwrap()[2..].split_whitespace().next().unwrap().to_owned();
+    let first = |desk: &mut Desk| {
+        desk.screen().lines().nth(5).unwrap().split_whitespace().find(|word| word.len() > 3).unwrap().to_owned()
+    };
     assert_eq!(first(&mut desk), "10.0.1.5", "the fastest");
     desk.keys("<Esc>s<Home><Down><Enter>");
     assert!(desk.has("sorted by Src IP ▲"));
@@ -253,7 +256,7 @@ fn columns_are_chosen_one_by_one_and_reset() {
 fn the_selected_row_is_followed_and_home_returns_to_the_first() {
     let mut desk = Desk::new(setup(Mode::Flows), (80, 12));
     desk.keys("<Esc><End>");
-    assert!(desk.has("of 14 ") && desk.has("-14 of"));
+    assert!(desk.has("-14 of 14"));
     desk.keys("<Home>");
     assert!(desk.has(" 1-"));
     desk.keys("<Down><Down><Down><Down><Down><Down><Down>");
@@ -287,7 +290,7 @@ fn text_from_the_network_cannot_touch_the_terminal() {
 fn a_file_stays_with_averages() {
     let mut setup = setup(Mode::Flows);
     setup.source = Source::File;
-    setup.what = "capture.json".to_owned();
+    setup.what = String::from("capture.json");
     let mut desk = Desk::new(setup, (100, 24));
     insta::assert_snapshot!("file", desk.screen());
 }

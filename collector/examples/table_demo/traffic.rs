@@ -2,9 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use flow::{
-    Batch, Body, Counters, FlowBatch, FlowRecord, Interface, LinkType, Mac, Packet, PacketBatch,
-};
+use flow::{Batch, Body, Counters, FlowBatch, FlowRecord, Interface, LinkType, Mac, Packet, PacketBatch};
 
 /// A conversation: source, destination, protocol, flags, bytes and packets an interval.
 struct Talk(&'static str, u16, &'static str, u16, u8, u16, u64, u64);
@@ -27,7 +25,7 @@ const TALKS: &[Talk] = &[
 ];
 
 /// A source of batches.
-pub struct Traffic {
+pub(crate) struct Traffic {
     sequence: u64,
     seed: u64,
     start_ms: u64,
@@ -35,13 +33,8 @@ pub struct Traffic {
 
 impl Traffic {
     /// Traffic that begins at `now_ns`, ns since the epoch.
-    pub fn new(now_ns: u64) -> Self {
+    pub(crate) fn new(now_ns: u64) -> Self {
         Self { sequence: 0, seed: 0x9e37_79b9_7f4a_7c15, start_ms: now_ns / 1_000_000 }
-    }
-
-    /// Batches made so far.
-    pub fn sequence(&self) -> u64 {
-        self.sequence
     }
 
     // xorshift64 (Marsaglia 2003): no dependency, and the same traffic every time.
@@ -68,7 +61,7 @@ impl Traffic {
     }
 
     /// One interval of the small office.
-    pub fn flows(&mut self, now_ns: u64) -> Batch {
+    pub(crate) fn flows(&mut self, now_ns: u64) -> Batch {
         let mut records = Vec::new();
         for (at, talk) in TALKS.iter().enumerate() {
             // Some pause now and then; the first ones never do.
@@ -110,7 +103,7 @@ impl Traffic {
     }
 
     /// `count` records of `flows` different flows, and some loss.
-    pub fn storm(&mut self, now_ns: u64, count: u64, flows: u64) -> Batch {
+    pub(crate) fn storm(&mut self, now_ns: u64, count: u64, flows: u64) -> Batch {
         let first = self.sequence * count;
         let records = (first..first + count).map(|number| self.stormy(number % flows, now_ns / 1_000_000)).collect();
         let mut batch = self.batch(now_ns, Body::Flows(FlowBatch { records, observations: Vec::new() }));
@@ -129,7 +122,7 @@ impl Traffic {
     }
 
     /// `count` packets of the small office.
-    pub fn packets(&mut self, now_ns: u64, count: u64) -> Batch {
+    pub(crate) fn packets(&mut self, now_ns: u64, count: u64) -> Batch {
         let mut body = PacketBatch::default();
         for at in 0..count {
             let frame = self.frame();
@@ -166,8 +159,17 @@ impl Traffic {
                 b"\x1a\x2b\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03api\x07example\x03com\x00\x00\x01\x00\x01",
             ),
             3 => link.ipv4(a, b, 64).icmpv4_echo_request(7, sequence as u16).write(&mut frame, &[0xa5; 48]),
-            4 => link.single_vlan(etherparse::VlanId::try_new(100).unwrap_or(etherparse::VlanId::ZERO)).ipv6([0xfd; 16], [0xfc; 16], 64).udp(5000, 6000).write(&mut frame, b"hello, world"),
-            _ => link.ipv4(a, b, 64).tcp(51234, 443, sequence, 501).psh().ack(9).write(&mut frame, b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"),
+            4 => link
+                .single_vlan(etherparse::VlanId::try_new(100).unwrap_or(etherparse::VlanId::ZERO))
+                .ipv6([0xfd; 16], [0xfc; 16], 64)
+                .udp(5000, 6000)
+                .write(&mut frame, b"hello, world"),
+            _ => link
+                .ipv4(a, b, 64)
+                .tcp(51234, 443, sequence, 501)
+                .psh()
+                .ack(9)
+                .write(&mut frame, b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"),
         };
         debug_assert!(written.is_ok());
         frame

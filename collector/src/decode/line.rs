@@ -22,7 +22,7 @@ impl Decoded<'_> {
         }
         match (&self.ip, &self.arp) {
             (Some(ip), _) => self.ip_line(&mut line, ip),
-            (None, Some(arp)) => line.push_str(&format!("ARP {arp}")),
+            (None, Some(arp)) => line.extend(["ARP ", arp]),
             (None, None) => self.other_line(&mut line),
         }
         line

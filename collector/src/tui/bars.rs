@@ -15,13 +15,13 @@ use crate::view::{Mode, Picture, View};
 /// The filter line; where the cursor stands if it has the keyboard.
 pub(super) fn filter(buffer: &mut Buffer, area: Rect, view: &View, theme: Theme) -> Option<Position> {
     let has_keyboard = view.mode() == Mode::Filter;
-    let label = if has_keyboard { theme.focus() } else { theme.strong() };
+    let label = if has_keyboard { Theme::focus() } else { Theme::strong() };
     let mut left = skip(area, put(buffer, area, " Filter ", label));
-    left = skip(left, put(buffer, left, " ", theme.plain()));
+    left = skip(left, put(buffer, left, " ", Theme::plain()));
     for kept in view.filters().kept() {
         let kept = format!("[{}]", flow::show::escape(kept));
         left = skip(left, put(buffer, left, &cut(&kept, left.width.saturating_sub(12)), theme.accent()));
-        left = skip(left, put(buffer, left, " ", theme.plain()));
+        left = skip(left, put(buffer, left, " ", Theme::plain()));
     }
     let typed = view.filters().line();
     let has_filters = !view.filters().kept().is_empty() || !typed.is_empty();
@@ -31,7 +31,7 @@ pub(super) fn filter(buffer: &mut Buffer, area: Rect, view: &View, theme: Theme)
     while width(&typed[start..]) > room {
         start += typed[start..].chars().next().map_or(1, char::len_utf8);
     }
-    let used = put(buffer, left, &typed[start..], theme.strong());
+    let used = put(buffer, left, &typed[start..], Theme::strong());
     let cursor = Position { x: left.x + used, y: left.y };
     let rest = skip(left, used + 1);
     if view.is_filtering() {
@@ -51,14 +51,17 @@ pub(super) fn presets(buffer: &mut Buffer, area: Rect, view: &View, picture: &Pi
     if view.kind() == config::Mode::Flows {
         let columns = view.columns();
         if columns.is_own() {
-            pieces.extend([(" Columns ".to_owned(), theme.plain()), ("your own".to_owned(), theme.accent())]);
+            pieces.extend([(" Columns ".to_owned(), Theme::plain()), ("your own".to_owned(), theme.accent())]);
         } else {
-            pieces.extend([(" ◂ ".to_owned(), theme.plain()), (columns.display().label().to_owned(), theme.accent())]);
-            pieces.extend([(" ▸  by ".to_owned(), theme.plain()), (columns.enrichment().label().to_owned(), theme.accent())]);
+            pieces.extend([(" ◂ ".to_owned(), Theme::plain()), (columns.display().label().to_owned(), theme.accent())]);
+            pieces.extend([
+                (" ▸  by ".to_owned(), Theme::plain()),
+                (columns.enrichment().label().to_owned(), theme.accent()),
+            ]);
         }
-        pieces.push((" ".to_owned(), theme.plain()));
+        pieces.push((" ".to_owned(), Theme::plain()));
     }
-    pieces.extend([(" sorted by ".to_owned(), theme.plain())]);
+    pieces.extend([(" sorted by ".to_owned(), Theme::plain())]);
     pieces.push((format!("{} {arrow}", sort.column.label()), theme.accent()));
     let end = picture.start + picture.lines.len();
     let first = if picture.lines.is_empty() { 0 } else { picture.start + 1 };
@@ -70,20 +73,21 @@ pub(super) fn presets(buffer: &mut Buffer, area: Rect, view: &View, picture: &Pi
 /// The last line: what has the keyboard and what keys do now.
 pub(super) fn footer(buffer: &mut Buffer, area: Rect, view: &View, theme: Theme) {
     let (name, keys): (_, &[(&str, &str)]) = match view.mode() {
+        Mode::Filter if view.kind() == config::Mode::Packets => (" FILTER ", PACKET_FILTER_KEYS),
         Mode::Filter => (" FILTER ", FILTER_KEYS),
-        Mode::Table if view.kind() == config::Mode::Flows => (" TABLE ", TABLE_KEYS),
-        Mode::Table => (" TABLE ", PACKET_KEYS),
+        Mode::Table if view.kind() == config::Mode::Packets => (" TABLE ", PACKET_KEYS),
+        Mode::Table => (" TABLE ", TABLE_KEYS),
         Mode::Help => (" HELP ", HELP_KEYS),
         Mode::Details => (" DETAILS ", DETAILS_KEYS),
         Mode::Menu => (" MENU ", MENU_KEYS),
     };
-    let mut left = skip(area, put(buffer, area, name, theme.focus()));
+    let mut left = skip(area, put(buffer, area, name, Theme::focus()));
     for (key, meaning) in keys {
         if width(key) + width(meaning) + 3 > left.width {
             break;
         }
         left = skip(left, put(buffer, left, &format!("  {key}"), theme.accent()));
-        left = skip(left, put(buffer, left, &format!(" {meaning}"), theme.plain()));
+        left = skip(left, put(buffer, left, &format!(" {meaning}"), Theme::plain()));
     }
 }
 
@@ -97,6 +101,18 @@ const FILTER_KEYS: &[(&str, &str)] = &[
     ("↑↓", "row"),
     ("^Space", "pause"),
     ("^F^B", "page"),
+    ("Backspace", "on an empty line: last filter off"),
+];
+
+const PACKET_FILTER_KEYS: &[(&str, &str)] = &[
+    ("Esc", "commands"),
+    ("Enter", "keep filter"),
+    ("^C", "end"),
+    ("F1", "help"),
+    ("↑↓", "packet"),
+    ("PgUp/PgDn", "page"),
+    ("^Space", "pause"),
+    ("End", "newest"),
     ("Backspace", "on an empty line: last filter off"),
 ];
 
@@ -127,7 +143,7 @@ const PACKET_KEYS: &[(&str, &str)] = &[
     ("s", "sort"),
     ("c", "columns"),
     ("S", "reverse"),
-    ("^F^B", "page"),
+    ("PgUp/PgDn", "page"),
 ];
 
 const HELP_KEYS: &[(&str, &str)] = &[("Esc", "close"), ("↑↓", "scroll"), ("^C", "end")];

@@ -69,7 +69,7 @@ impl Header<'_> {
     }
 
     fn pieces(&self, view: &mut View) -> Vec<(String, Style)> {
-        let (plain, accent) = (self.theme.plain(), self.theme.accent());
+        let (plain, accent) = (Theme::plain(), self.theme.accent());
         let (shown, kept, _) = view.counts();
         let noun = if view.kind() == config::Mode::Flows { "flows" } else { "packets kept" };
         let mut pieces = vec![(format!(" {}", show::count(kept as u64)), accent), (format!(" {noun}"), plain)];
@@ -88,16 +88,20 @@ impl Header<'_> {
         let totals = view.totals();
         if self.is_past() {
             let seconds = totals.span_ms.map_or(0, |(first, last)| (last - first) / 1000).max(1);
-            let text = format!("  {}/s  {}bit/s on average", show::count(totals.packets / seconds), show::bytes(totals.bytes * 8 / seconds));
-            return vec![(text, self.theme.plain())];
+            let text = format!(
+                "  {}/s  {}bit/s on average",
+                show::count(totals.packets / seconds),
+                show::bytes(totals.bytes * 8 / seconds)
+            );
+            return vec![(text, Theme::plain())];
         }
         let packets = totals.packet_meter.rate(self.now_ns);
         let bits = totals.byte_meter.rate(self.now_ns).saturating_mul(8);
         vec![
             (format!("  {}", show::count(packets)), self.theme.accent()),
-            (" packets/s".to_owned(), self.theme.plain()),
+            (" packets/s".to_owned(), Theme::plain()),
             (format!("  {}", show::bytes(bits)), self.theme.accent()),
-            ("bit/s".to_owned(), self.theme.plain()),
+            ("bit/s".to_owned(), Theme::plain()),
         ]
     }
 
@@ -109,11 +113,11 @@ impl Header<'_> {
         let mut pieces = Vec::new();
         if self.setup.progress.is_some() {
             let of = self.setup.limits.bytes.map(|limit| format!(" of {}B", show::bytes(limit))).unwrap_or_default();
-            pieces.push((format!("  files {}B{of}", show::bytes(self.progress.file_bytes)), self.theme.plain()));
+            pieces.push((format!("  files {}B{of}", show::bytes(self.progress.file_bytes)), Theme::plain()));
         }
         if let Some(limit) = self.setup.limits.packets {
             let percent = packets.saturating_mul(100) / limit.max(1);
-            pieces.push((format!("  {percent}% of {} packets", show::count(limit)), self.theme.plain()));
+            pieces.push((format!("  {percent}% of {} packets", show::count(limit)), Theme::plain()));
         }
         pieces
     }
@@ -130,21 +134,11 @@ impl Header<'_> {
     pub(super) fn losses(&self, view: &mut View) -> Option<(String, bool)> {
         let mut counters = view.totals().counters();
         counters.add(&self.progress.counters);
-        let lost: Vec<_> = counters.losses().map(|entry| format!("{} {}", show::count(entry.value), entry.label)).collect();
+        let lost: Vec<_> =
+            counters.losses().map(|entry| format!("{} {}", show::count(entry.value), entry.label)).collect();
         let mut words = lost.clone();
-        words.extend(self.unshown(&counters, view));
+        words.extend(unshown(&counters, view));
         (!words.is_empty()).then(|| (words.join(" · "), !lost.is_empty()))
-    }
-
-    fn unshown(&self, counters: &Counters, view: &View) -> Vec<String> {
-        let label = |name: &str| counters.entries().find(|entry| entry.name == name && entry.value > 0);
-        let told = ["view_skipped", "past_limit", "malformed", "own"].into_iter().filter_map(label);
-        let mut words: Vec<_> = told.map(|entry| format!("{} {}", show::count(entry.value), entry.label)).collect();
-        // Packets scroll out of their window all the time; a flow that is forgotten starts again from zero.
-        if view.evicted() > 0 && view.kind() == config::Mode::Flows {
-            words.push(format!("{} idle flows left the table", show::count(view.evicted())));
-        }
-        words
     }
 
     /// What was said lately.
@@ -152,6 +146,18 @@ impl Header<'_> {
         let (when, text) = view.notices().back()?;
         (self.now_ns.saturating_sub(*when) < NOTICE_NS).then(|| show::escape(text).into_owned())
     }
+}
+
+/// What the table does not show, or not any more, and what was left out of the capture on purpose.
+fn unshown(counters: &Counters, view: &View) -> Vec<String> {
+    let label = |name: &str| counters.entries().find(|entry| entry.name == name && entry.value > 0);
+    let told = ["view_skipped", "past_limit", "malformed", "own"].into_iter().filter_map(label);
+    let mut words: Vec<_> = told.map(|entry| format!("{} {}", show::count(entry.value), entry.label)).collect();
+    // Packets scroll out of their window all the time; a flow that is forgotten starts again from zero.
+    if view.evicted() > 0 && view.kind() == config::Mode::Flows {
+        words.push(format!("{} idle flows left the table", show::count(view.evicted())));
+    }
+    words
 }
 
 /// `4:05`, `1:04:05`.

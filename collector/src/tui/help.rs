@@ -4,8 +4,10 @@ use flow::show;
 
 use crate::view::{Command, Mode, View, details::Line, keys, mark::Mark};
 
-/// What is explained, by mode.
-const KEYS: &[(&str, Mode, &[(Command, &str)])] = &[
+/// Heading, mode, commands with what they do.
+type Section = (&'static str, Mode, &'static [(Command, &'static str)]);
+
+const KEYS: &[Section] = &[
     (
         "Everywhere",
         Mode::Filter,

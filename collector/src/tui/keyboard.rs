@@ -7,7 +7,12 @@ use crate::view::{Code, Key};
 /// The keys that `event` brings: one, none, or those of pasted text.
 pub(super) fn keys(event: Event) -> Vec<Key> {
     match event {
-        Event::Key(event) if event.kind != KeyEventKind::Release => key(event).into_iter().collect(),
+        Event::Key(event) if event.kind != KeyEventKind::Release => {
+            // Esc and a letter that come together look like Alt; nothing is bound to Alt.
+            let is_alt = event.modifiers.contains(KeyModifiers::ALT);
+            let esc = is_alt.then_some(Key::plain(Code::Esc));
+            esc.into_iter().chain(key(event)).collect()
+        }
         Event::Paste(text) => text.chars().filter(|c| !c.is_control()).map(|c| Key::plain(Code::Char(c))).collect(),
         _ => Vec::new(),
     }
@@ -16,8 +21,6 @@ pub(super) fn keys(event: Event) -> Vec<Key> {
 fn key(event: KeyEvent) -> Option<Key> {
     let ctrl = event.modifiers.contains(KeyModifiers::CONTROL);
     let code = match event.code {
-        // Alt with a letter is no text.
-        KeyCode::Char(_) if event.modifiers.contains(KeyModifiers::ALT) => return None,
         KeyCode::Char(c) => Code::Char(if ctrl { c.to_ascii_lowercase() } else { c }),
         KeyCode::F(number) => Code::F(number),
         KeyCode::Enter => Code::Enter,
@@ -50,7 +53,7 @@ mod tests {
         assert_eq!(event(KeyCode::Char('C'), KeyModifiers::CONTROL), [Key::ctrl('c')]);
         assert_eq!(event(KeyCode::Left, KeyModifiers::CONTROL), [Key::plain(Code::Left)]);
         assert_eq!(event(KeyCode::Char('S'), KeyModifiers::SHIFT), [Key::plain(Code::Char('S'))]);
-        assert_eq!(event(KeyCode::Char('x'), KeyModifiers::ALT), []);
+        assert_eq!(event(KeyCode::Char('x'), KeyModifiers::ALT), [Key::plain(Code::Esc), Key::plain(Code::Char('x'))]);
         assert_eq!(keys(Event::Paste("a\nb".into())).len(), 2);
     }
 }

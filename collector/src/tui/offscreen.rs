@@ -6,7 +6,7 @@ use flow::Batch;
 use ratatui::{
     Terminal, TerminalOptions, Viewport,
     backend::CrosstermBackend,
-    buffer::Buffer,
+    buffer::{Buffer, Cell},
     layout::{Position, Rect},
 };
 
@@ -81,7 +81,7 @@ impl Offscreen {
     /// The last frame as text, a line each, without spaces at the ends.
     pub fn text(&self) -> String {
         let area = self.last.area;
-        let line = |y| (0..area.width).filter_map(move |x| self.last.cell(Position { x, y })).map(|cell| cell.symbol());
+        let line = |y| (0..area.width).filter_map(move |x| self.last.cell(Position { x, y })).map(Cell::symbol);
         let lines = (0..area.height).map(|y| line(y).collect::<String>().trim_end().to_owned());
         lines.collect::<Vec<_>>().join("\n")
     }

@@ -8,13 +8,12 @@ use ratatui::{
 };
 
 use super::{
-    help,
-    text::{cut, line, put, put_right, skip, width},
+    help, page,
+    text::{cut, line, put, put_right, skip},
     theme::Theme,
 };
 use crate::view::{
-    Mode, Open, View,
-    details::{self, Line},
+    Mode, Open, View, details,
     menu::{Kind, Menu},
     row::Row,
 };
@@ -30,15 +29,15 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, view: &mut View, theme: Them
     Clear.render(area, buffer);
     let title = if view.mode() == Mode::Help { "Help" } else { "Details" };
     let inner = frame(buffer, area, title, theme);
+    let lines = page::set(&lines, inner.width);
     view.bound_scroll(lines.len(), inner.height.into());
-    let name_width = names_width(&lines).min(inner.width / 3);
     for (at, text) in lines.iter().skip(view.scroll()).take(inner.height.into()).enumerate() {
-        draw_line(buffer, line(inner, at as u16), text, (name_width, theme));
+        page::draw(buffer, line(inner, at as u16), text, theme);
     }
     let last = (view.scroll() + usize::from(inner.height)).min(lines.len());
     if lines.len() > inner.height.into() {
         let more = format!(" {last} of {} lines ", lines.len());
-        put_right(buffer, line(area, area.height.saturating_sub(1)), &more, theme.strong());
+        put_right(buffer, line(area, area.height.saturating_sub(1)), &more, Theme::strong());
     }
 }
 
@@ -47,36 +46,6 @@ fn frame(buffer: &mut Buffer, area: Rect, title: &str, theme: Theme) -> Rect {
     let inner = block.inner(area);
     block.render(area, buffer);
     inner
-}
-
-fn names_width(lines: &[Line]) -> u16 {
-    let names = lines.iter().filter_map(|line| match line {
-        Line::Field { name, .. } => Some(width(name)),
-        _ => None,
-    });
-    names.max().unwrap_or_default() + 1
-}
-
-fn draw_line(buffer: &mut Buffer, area: Rect, text: &Line, (name_width, theme): (u16, Theme)) {
-    match text {
-        Line::Heading(heading) => {
-            put(buffer, area, heading, theme.accent());
-        }
-        Line::Hex(hex) => {
-            put(buffer, skip(area, 1), hex, theme.plain());
-        }
-        Line::Field { name, value, doc } => {
-            let name_area = skip(area, 1);
-            put(buffer, Rect { width: name_width.min(name_area.width), ..name_area }, name, theme.plain());
-            let value_area = skip(name_area, name_width + 1);
-            let used = put(buffer, value_area, value, theme.strong());
-            // The explanation begins in its own column where there is room.
-            let doc_area = skip(value_area, used.max(24).max(used + 2));
-            if doc_area.width >= 20 {
-                put(buffer, doc_area, doc, theme.dim());
-            }
-        }
-    }
 }
 
 fn draw_menu(buffer: &mut Buffer, area: Rect, view: &View, menu: &Menu, theme: Theme) {
@@ -99,10 +68,10 @@ fn draw_menu(buffer: &mut Buffer, area: Rect, view: &View, menu: &Menu, theme: T
             Kind::Sort if view.sort().column == *column => " ▸  ",
             Kind::Sort => "    ",
         };
-        let used = put(buffer, area, &format!("{tick}{:<16}", column.label()), theme.plain());
+        let used = put(buffer, area, &format!("{tick}{:<16}", column.label()), Theme::plain());
         put(buffer, skip(area, used + 1), column.doc(), theme.dim());
         if at == menu.at {
-            buffer.set_style(area, theme.selected());
+            buffer.set_style(area, Theme::selected());
         }
     }
 }
@@ -118,7 +87,7 @@ pub(super) fn bytes(buffer: &mut Buffer, area: Rect, view: &mut View, theme: The
     let room = heading.width - taken;
     put(buffer, Rect { width: room, ..heading }, &cut(&format!(" {}", packet.decoded().line()), room), theme.bar());
     for (at, hex) in details::hex(&packet.bytes).take(usize::from(area.height.saturating_sub(1))).enumerate() {
-        put(buffer, skip(line(area, at as u16 + 1), 1), &hex, theme.plain());
+        put(buffer, skip(line(area, at as u16 + 1), 1), &hex, Theme::plain());
     }
 }
 

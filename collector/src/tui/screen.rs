@@ -8,6 +8,7 @@ use super::{
     over,
     table::{self, Wants},
     text::{line, put},
+    theme::Theme,
 };
 use crate::view::View;
 
@@ -16,6 +17,7 @@ const TABLE_FIRST: u16 = 3;
 
 /// Which lines above and below the table are there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each part is there or not, whatever the others")]
 struct Parts {
     title: bool,
     totals: bool,
@@ -81,7 +83,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, view: &mut View, header: &Header<'_>, 
         put(buffer, area, &format!(" {}{words} ", if is_loss { "✗ " } else { "" }), style);
     }
     if let (Some(area), Some(words)) = (lines.take(parts.notice), notice) {
-        put(buffer, area, &format!(" {words}"), theme.strong());
+        put(buffer, area, &format!(" {words}"), Theme::strong());
     }
     let cursor = lines.take(parts.filter).and_then(|area| bars::filter(buffer, area, view, theme));
     let presets = lines.take(parts.presets);

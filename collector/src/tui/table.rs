@@ -47,7 +47,13 @@ impl Wants {
 }
 
 /// Draws headings and rows into `area`.
-pub(super) fn draw(buffer: &mut Buffer, area: Rect, view: &View, picture: &Picture, (theme, wants): (Theme, &mut Wants)) {
+pub(super) fn draw(
+    buffer: &mut Buffer,
+    area: Rect,
+    view: &View,
+    picture: &Picture,
+    (theme, wants): (Theme, &mut Wants),
+) {
     let room = area.width.saturating_sub(MARGIN);
     let columns = fit(&view.columns().chosen(), room);
     wants.see(&columns, room);
@@ -67,7 +73,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, view: &View, picture: &Pictu
         let area = line(area, at as u16 + 1);
         row(buffer, area, (shown, cells), &layout, (theme, view.is_live()));
         if shown.is_selected && (is_table || view.kind() == flow::config::Mode::Packets) {
-            buffer.set_style(area, if is_table { theme.selected() } else { theme.strong() });
+            buffer.set_style(area, if is_table { Theme::selected() } else { Theme::strong() });
         }
     }
 }

@@ -40,15 +40,26 @@ impl Screen {
         Ok(screen)
     }
 
-    /// Gives the terminal back for a while.
-    pub(super) fn leave(&self) -> io::Result<()> {
+    /// Gives the terminal back for a while, until [`Screen::enter_again`].
+    pub(super) fn leave(&mut self) -> io::Result<()> {
+        self.terminal.show_cursor()?;
         leave()
     }
 
     /// Takes it again and paints everything anew.
     pub(super) fn enter_again(&mut self) -> io::Result<()> {
+        // A shell sets its own modes while a job is stopped (SIGSTOP lets us do nothing before it); crossterm would still
+        // think that they are those of raw mode.
+        disable_raw_mode()?;
         enter()?;
-        self.terminal.clear()
+        self.paint_anew()
+    }
+
+    /// The next frame is painted whole. (`Terminal::clear` would ask the terminal where the cursor is, and fail if the
+    /// answer takes long.)
+    pub(super) fn paint_anew(&mut self) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        self.terminal.resize(size.into())
     }
 }
 

@@ -26,11 +26,11 @@ impl Theme {
         if self.colour { Style::new().fg(colour) } else { Style::new() }
     }
 
-    pub(super) fn plain(self) -> Style {
+    pub(super) fn plain() -> Style {
         Style::new()
     }
 
-    pub(super) fn strong(self) -> Style {
+    pub(super) fn strong() -> Style {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
@@ -60,19 +60,19 @@ impl Theme {
     }
 
     /// What has the keyboard.
-    pub(super) fn focus(self) -> Style {
+    pub(super) fn focus() -> Style {
         Style::new().add_modifier(Modifier::REVERSED.union(Modifier::BOLD))
     }
 
     /// Over the other styles of the selected row.
-    pub(super) fn selected(self) -> Style {
+    pub(super) fn selected() -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
     pub(super) fn mark(self, mark: Mark) -> Style {
         match mark {
             Mark::Quiet => self.dim(),
-            Mark::Plain => self.plain(),
+            Mark::Plain => Self::plain(),
             Mark::Notable => self.accent(),
             Mark::Warning => self.fg(YELLOW).add_modifier(Modifier::BOLD),
             Mark::Bad => self.fg(ORANGE).add_modifier(Modifier::BOLD.union(Modifier::UNDERLINED)),

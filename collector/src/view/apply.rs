@@ -1,5 +1,7 @@
 //! What each command does to the state.
 
+use flow::config::Mode;
+
 use super::{
     Command, Effect, Key, Open, Sort, View,
     column::Column,
@@ -30,6 +32,9 @@ impl View {
             Command::KeepFilter => self.keep_filter(),
             Command::FocusFilter => self.in_filter = true,
             Command::FocusTable => self.in_filter = false,
+            // A packet has no display and no enrichment, so the keys of the cycle turn pages.
+            Command::NextEnrichment if self.kind() == Mode::Packets => self.go(self.page as isize),
+            Command::PreviousEnrichment if self.kind() == Mode::Packets => self.go(-(self.page as isize)),
             Command::NextDisplay => self.columns.turn_display(1),
             Command::PreviousDisplay => self.columns.turn_display(-1),
             Command::NextEnrichment => self.columns.turn_enrichment(1),

@@ -41,16 +41,14 @@ impl Column {
             // Shorter than in the schema, where they stand alone: a table has few cells.
             Self::Field(Field::SrcPort) => "SPort",
             Self::Field(Field::DstPort) => "DPort",
-            Self::Field(Field::Proto) => "Proto",
-            Self::Field(Field::FlowDirection) => "Dir",
+            Self::Field(Field::Proto) | Self::Protocol => "Proto",
+            Self::Field(Field::FlowDirection) | Self::Direction => "Dir",
             Self::Field(Field::IfDirections) => "If Dirs",
             Self::Field(field) => field.label(),
             Self::ByteRate => "Bytes/s",
             Self::PacketRate => "Pkts/s",
             Self::Time => "Time",
             Self::Interface => "Interface",
-            Self::Direction => "Dir",
-            Self::Protocol => "Proto",
             Self::Info => "Info",
             Self::Length => "Len",
         }
@@ -59,6 +57,8 @@ impl Column {
     /// One sentence for users.
     pub fn doc(self) -> &'static str {
         match self {
+            Self::Field(Field::TimeFlowStartMs) => "First packet of the flow, UTC.",
+            Self::Field(Field::TimeFlowEndMs) => "Last packet of the flow, UTC.",
             Self::Field(Field::Bytes) => "Bytes on the wire since the flow was first seen.",
             Self::Field(Field::Packets) => "Packets on the wire since the flow was first seen.",
             Self::Field(field) => field.doc().trim(),
@@ -76,18 +76,17 @@ impl Column {
     /// Cells it takes when there is no more room than needed.
     pub fn width(self) -> u16 {
         let content = match self {
-            Self::Field(Field::SrcPort | Field::DstPort) => 5,
+            Self::Field(Field::SrcPort | Field::DstPort) | Self::Protocol | Self::Length => 5,
             Self::Field(Field::TimeFlowStartMs | Field::TimeFlowEndMs) => 12,
+            Self::Field(Field::IfDirections | Field::FlowDirection) | Self::ByteRate | Self::PacketRate => 7,
             Self::Field(field) => match field.unit() {
                 Unit::Bytes => 6,
                 Unit::Packets => 7,
                 _ => field.width(),
             },
-            Self::ByteRate | Self::PacketRate => 7,
             Self::Time => 15,
             Self::Interface => 10,
             Self::Direction => 3,
-            Self::Protocol | Self::Length => 5,
             Self::Info => 40,
         };
         content.max(self.label().len() as u16)
@@ -108,8 +107,11 @@ impl Column {
     /// Whether it can use more room than [`Column::width`].
     pub fn is_flexible(self) -> bool {
         match self {
-            Self::Field(field) => !matches!(field.kind(), Kind::UInt | Kind::Mac) || field == Field::Flags,
-            Self::Interface | Self::Info => true,
+            // Numbers that are shown as words of many lengths.
+            Self::Field(Field::Flags | Field::IcmpType | Field::PktDropLatestFlags) | Self::Interface | Self::Info => {
+                true
+            }
+            Self::Field(field) => !matches!(field.kind(), Kind::UInt | Kind::Mac),
             _ => false,
         }
     }
@@ -117,8 +119,8 @@ impl Column {
     /// Order in which columns stay while the screen gets narrower: 0 goes last.
     pub fn rank(self) -> u16 {
         use Field::{
-            Bytes, DstAddr, DstK8S_Name, DstK8S_Namespace, DstPort, Flags, IfDirections, Interfaces, NetNs, Packets,
-            Proto, SrcAddr, SrcK8S_Name, SrcK8S_Namespace, SrcPort, TimeFlowEndMs,
+            Bytes, Dscp, DstAddr, DstK8S_Name, DstK8S_Namespace, DstPort, Flags, FlowDirection, IcmpType, IfDirections,
+            Interfaces, NetNs, Packets, Proto, SrcAddr, SrcK8S_Name, SrcK8S_Namespace, SrcPort, TimeFlowEndMs,
         };
         const FIRST: &[Column] = &[
             Column::Info,
@@ -140,12 +142,15 @@ impl Column {
         const LAST: &[Column] = &[
             Column::Field(SrcK8S_Namespace),
             Column::Field(DstK8S_Namespace),
-            Column::Field(Interfaces),
             Column::Field(Flags),
+            Column::Field(Interfaces),
             Column::PacketRate,
-            Column::Field(NetNs),
+            Column::Field(IcmpType),
             Column::Field(TimeFlowEndMs),
+            Column::Field(FlowDirection),
+            Column::Field(NetNs),
             Column::Field(IfDirections),
+            Column::Field(Dscp),
             Column::Protocol,
         ];
         let place = |list: &[Self]| list.iter().position(|column| *column == self).map(|at| at as u16);

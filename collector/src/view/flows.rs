@@ -1,10 +1,6 @@
 //! All flows seen lately: one row each, memory bounded.
 
-use std::{
-    collections::VecDeque,
-    net::IpAddr,
-    sync::Arc,
-};
+use std::{collections::VecDeque, net::IpAddr, sync::Arc};
 
 use flow::{FlowRecord, Mac};
 use hashbrown::HashMap;
@@ -87,8 +83,9 @@ impl Flows {
         self.next_id
     }
 
-    /// Takes in a record that came at `now_ns`; the slot of its flow.
-    pub(super) fn add(&mut self, record: &FlowRecord, now_ns: u64) -> u32 {
+    /// Takes in a record that was made at `made_ns` (by the clock of its agent) and is seen at `now_ns` (by ours); the slot
+    /// of its flow.
+    pub(super) fn add(&mut self, record: &FlowRecord, made_ns: u64, now_ns: u64) -> u32 {
         let key = Key::of(record);
         let slot = match self.index.get(&key) {
             Some(slot) => *slot,
@@ -97,7 +94,7 @@ impl Flows {
         if let Some(Row::Flow(row)) = self.rows.get_mut(slot) {
             absorb(row, record);
             row.last_ns = now_ns;
-            pace(row, record, self.pace, now_ns);
+            pace(row, record, self.pace, made_ns);
         }
         self.last_ns[slot as usize] = now_ns;
         if self.pace != Pace::Past {
@@ -111,7 +108,7 @@ impl Flows {
         let id = self.next_id;
         self.next_id += 1;
         let row = FlowRow { id, record: empty, rate: Rate::default(), first_ns: now_ns, last_ns: now_ns };
-        let slot = self.rows.insert(Row::Flow(row));
+        let slot = self.rows.insert(Row::Flow(Box::new(row)));
         self.last_ns.resize(self.rows.capacity() as usize, 0);
         self.index.insert(key, slot);
         slot
@@ -173,14 +170,17 @@ fn absorb(row: &mut FlowRow, newer: &FlowRecord) {
     (record.time_flow_start_ms, record.time_flow_end_ms) = (start, end);
 }
 
-fn pace(row: &mut FlowRow, newer: &FlowRecord, pace: Pace, now_ns: u64) {
+fn pace(row: &mut FlowRow, newer: &FlowRecord, pace: Pace, made_ns: u64) {
     match pace {
         Pace::Interval(ns) => {
-            row.rate.add(now_ns, ns, newer.bytes.unwrap_or_default(), newer.packets.unwrap_or_default());
+            row.rate.add(made_ns, ns, newer.bytes.unwrap_or_default(), newer.packets.unwrap_or_default());
         }
         Pace::Past => {
             let record = &row.record;
-            let life = record.time_flow_end_ms.unwrap_or_default().saturating_sub(record.time_flow_start_ms.unwrap_or_default());
+            let life = record
+                .time_flow_end_ms
+                .unwrap_or_default()
+                .saturating_sub(record.time_flow_start_ms.unwrap_or_default());
             // A life shorter than a second is not known better than that.
             let seconds = (life as f64 / 1000.0).max(1.0);
             row.rate.bytes = record.bytes.unwrap_or_default() as f64 / seconds;

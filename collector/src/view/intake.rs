@@ -31,7 +31,7 @@ impl View {
 
     /// Whether [`View::work`] has something to do.
     pub fn has_work(&self) -> bool {
-        !self.pending.is_empty() || self.is_filtering()
+        !self.pending.is_empty() || self.is_filtering() || !self.spent.is_empty()
     }
 
     /// Does a part of what waits, in units of a few microseconds each: rows to judge first, then records or packets.
@@ -51,9 +51,23 @@ impl View {
             left = left.saturating_sub((end - start).max(1));
             if end < items(&batch) {
                 self.pending.push_front((batch, end));
+            } else {
+                self.discard(batch);
             }
         }
         self.touch(&touched);
+        self.spent.truncate(self.spent.len().saturating_sub(2 * units));
+    }
+
+    /// Ten thousand records take milliseconds to free: if nobody else needs them they go some at a time as well.
+    fn discard(&mut self, batch: Arc<Batch>) {
+        if let Some(Batch { body: Body::Flows(mut body), .. }) = Arc::into_inner(batch) {
+            if self.spent.is_empty() {
+                self.spent = body.records;
+            } else {
+                self.spent.append(&mut body.records);
+            }
+        }
     }
 
     /// Lets time pass: flows that have fallen silent lose their rates.
@@ -62,13 +76,18 @@ impl View {
         if let Data::Flows(flows) = &mut self.data {
             flows.fade(now_ns, &mut touched);
         }
-        self.touch(&touched);
+        self.changed |= !touched.is_empty();
+        if self.held.is_none() {
+            for slot in touched {
+                self.ranking.move_only(self.data.rows(), slot);
+            }
+        }
     }
 
     fn take_in(&mut self, batch: &Batch, start: usize, end: usize, now_ns: u64, touched: &mut Vec<u32>) {
         match (&mut self.data, &batch.body) {
             (Data::Flows(flows), Body::Flows(body)) => {
-                touched.extend(body.records[start..end].iter().map(|record| flows.add(record, now_ns)));
+                touched.extend(body.records[start..end].iter().map(|record| flows.add(record, batch.time_ns, now_ns)));
                 flows.evict(touched);
             }
             (Data::Packets(packets), Body::Packets(body)) => {

@@ -1,6 +1,10 @@
 //! Which key does what, in which mode: one table. Knows no terminal library.
 
-use super::Command::{self, *};
+use super::Command::{
+    self, Bottom, Choose, ClearLine, Close, ColumnMenu, Details, Down, FocusFilter, FocusTable, Help, KeepFilter,
+    NextDisplay, NextEnrichment, PageDown, PageUp, Pause, Preset, PreviousDisplay, PreviousEnrichment, Quit, Redraw,
+    Release, Reverse, Rub, RubWord, SortMenu, Suspend, Toggle, Top, Type, Up,
+};
 
 /// A key without its modifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

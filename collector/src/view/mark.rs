@@ -84,7 +84,9 @@ pub fn cell(row: &Row, column: Column) -> Mark {
             }
             Field::DnsLatencyMs => of(record.dns_latency_ms.is_some_and(|ms| ms > SLOW_NS / 1_000_000), Mark::Warning),
             Field::TimeFlowRttNs => of(record.time_flow_rtt_ns.is_some_and(|ns| ns > SLOW_NS), Mark::Warning),
-            Field::IPSecStatus => of(record.ipsec_status.as_ref().is_some_and(|status| &**status != "success"), Mark::Bad),
+            Field::IPSecStatus => {
+                of(record.ipsec_status.as_ref().is_some_and(|status| &**status != "success"), Mark::Bad)
+            }
             _ => Mark::Plain,
         },
         _ => Mark::Plain,

@@ -17,10 +17,7 @@ pub(super) enum Anchor {
     /// The last place.
     Bottom,
     /// A row.
-    Row {
-        slot: u32,
-        id: u64,
-    },
+    Row { slot: u32, id: u64 },
 }
 
 /// A row on the screen.

@@ -1,18 +1,17 @@
 //! The order of the rows, made so that only what is on the screen is ever sorted.
 //!
-//! A number to sort by is kept for every slot; a change of a row touches that number only. A window of the order is found
-//! by selection, O(rows), and only its few rows are sorted. After a change of the filters rows are judged anew some at a
+//! A number to sort by is kept for every slot; a change of a row touches that number only. The first rows are found in
+//! one pass over the numbers, a window further down by selection, O(rows); only its few rows are sorted. After a change of the filters rows are judged anew some at a
 //! time, so that no frame waits for all of them.
 
 use std::cmp::Ordering;
 
 use flow::{Field, TextFilter, Value};
 
-use super::{
-    column::Column,
-    row::Row,
-    rows::Rows,
-};
+use super::{column::Column, row::Row, rows::Rows};
+
+/// Up to this place rows are found without ordering all of them.
+const FIRST: usize = 512;
 
 /// Column and direction to sort by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +46,12 @@ pub(super) struct Ranking {
     shown: usize,
     /// Slots from here on are still to be judged by new filters.
     unjudged: u32,
-    order: Vec<Entry>,
+    /// Rows as of the last refresh.
+    total: usize,
+    /// The first rows, in order; as many as were asked for since the last refresh.
+    top: Vec<Entry>,
+    /// All rows, made when more than the first ones are asked for.
+    order: Option<Vec<Entry>>,
     /// Part of `order` that is in order.
     sorted: std::ops::Range<usize>,
     stale: bool,
@@ -63,7 +67,9 @@ impl Ranking {
             verdicts: Vec::new(),
             shown: 0,
             unjudged: u32::MAX,
-            order: Vec::new(),
+            total: 0,
+            top: Vec::new(),
+            order: None,
             sorted: 0..0,
             stale: false,
         }
@@ -113,6 +119,14 @@ impl Ranking {
             self.judge(rows, usize::MAX);
         }
         self.stale = true;
+    }
+
+    /// The row in `slot` has changed in a way that no filter looks at.
+    pub(super) fn move_only(&mut self, rows: &Rows, slot: u32) {
+        if let (Some(row), Some(_)) = (rows.get(slot), self.keys.get(slot as usize)) {
+            self.keys[slot as usize] = self.key(row);
+            self.stale = true;
+        }
     }
 
     /// The row in `slot` is new, has changed or has gone.
@@ -167,42 +181,72 @@ impl Ranking {
 
     /// Brings the order up to date with the rows; until then it stays as it was.
     pub(super) fn refresh(&mut self) {
-        if !std::mem::take(&mut self.stale) {
-            return;
+        if std::mem::take(&mut self.stale) {
+            self.total = self.shown;
+            self.top.clear();
+            self.order = None;
+            self.sorted = 0..0;
         }
-        self.sorted = 0..0;
-        self.order.clear();
-        let shown = self.verdicts.iter().zip(&self.keys).enumerate();
-        let shown = shown.filter(|(_, (verdict, _))| **verdict == Verdict::Shown);
-        self.order.extend(shown.map(|(slot, (_, key))| Entry { key: *key, slot: slot as u32 }));
     }
 
     /// Rows in the order as of the last refresh.
     pub(super) fn len(&self) -> usize {
-        self.order.len()
+        self.total
+    }
+
+    fn entries(&self) -> impl Iterator<Item = Entry> + use<'_> {
+        let slots = self.verdicts.iter().zip(&self.keys).zip(0..);
+        slots.filter(|((verdict, _), _)| **verdict == Verdict::Shown).map(|((_, key), slot)| Entry { key: *key, slot })
     }
 
     /// Slots of the rows at places `start..start + count`, first to last.
     pub(super) fn window(&mut self, rows: &Rows, start: usize, count: usize) -> Vec<u32> {
-        let start = start.min(self.order.len());
-        let end = (start + count).min(self.order.len());
-        if start < self.sorted.start || end > self.sorted.end {
-            self.sort_window(rows, start, end);
-        }
-        self.order[start..end].iter().map(|entry| entry.slot).collect()
+        let end = start.saturating_add(count).min(self.total);
+        let start = start.min(end);
+        let window = if end <= FIRST { self.first(rows, end) } else { self.all(rows, start, end) };
+        let window = window.get(start..end.min(window.len())).unwrap_or_default();
+        window.iter().map(|entry| entry.slot).collect()
     }
 
-    fn sort_window(&mut self, rows: &Rows, start: usize, end: usize) {
-        let by = |a: &Entry, b: &Entry| compare(self.sort, rows, a, b);
-        if start > 0 && start < self.order.len() {
-            self.order.select_nth_unstable_by(start, by);
+    /// The first `count` rows, found in one pass over the keys.
+    fn first(&mut self, rows: &Rows, count: usize) -> &[Entry] {
+        if self.top.len() < count {
+            let by = |a: &Entry, b: &Entry| compare(self.sort, rows, a, b);
+            let mut top: Vec<Entry> = Vec::with_capacity(2 * count);
+            let mut worst = None;
+            for entry in self.entries() {
+                if worst.is_some_and(|worst| by(&entry, &worst).is_gt()) {
+                    continue;
+                }
+                top.push(entry);
+                // Twice as many as wanted: the worse half goes.
+                if top.len() == 2 * count {
+                    worst = Some(*top.select_nth_unstable_by(count - 1, by).1);
+                    top.truncate(count);
+                }
+            }
+            top.sort_unstable_by(by);
+            top.truncate(count);
+            self.top = top;
         }
-        let rest = &mut self.order[start..];
-        if end - start < rest.len() {
-            rest.select_nth_unstable_by(end - start, by);
+        &self.top
+    }
+
+    /// All rows, of which `start..end` are in order.
+    fn all(&mut self, rows: &Rows, start: usize, end: usize) -> &[Entry] {
+        if self.order.is_none() {
+            self.order = Some(self.entries().collect());
+            self.sorted = 0..0;
         }
-        rest[..end - start].sort_unstable_by(by);
-        self.sorted = start..end;
+        let sort = self.sort;
+        let order = self.order.get_or_insert_default();
+        // Rows may have come or gone since the refresh.
+        let (start, end) = (start.min(order.len()), end.min(order.len()));
+        if start < self.sorted.start || end > self.sorted.end {
+            sort_window(order, start, end, |a, b| compare(sort, rows, a, b));
+            self.sorted = start..end;
+        }
+        order
     }
 
     /// Place of the row in `slot`, if it is shown.
@@ -210,9 +254,20 @@ impl Ranking {
         if *self.verdicts.get(slot as usize)? != Verdict::Shown {
             return None;
         }
-        let own = self.order.iter().find(|entry| entry.slot == slot)?;
-        Some(self.order.iter().filter(|entry| compare(self.sort, rows, entry, own).is_lt()).count())
+        let own = Entry { key: self.keys[slot as usize], slot };
+        Some(self.entries().filter(|entry| compare(self.sort, rows, entry, &own).is_lt()).count())
     }
+}
+
+fn sort_window(order: &mut [Entry], start: usize, end: usize, by: impl Fn(&Entry, &Entry) -> Ordering) {
+    if start > 0 && start < order.len() {
+        order.select_nth_unstable_by(start, &by);
+    }
+    let rest = &mut order[start..];
+    if end - start < rest.len() {
+        rest.select_nth_unstable_by(end - start, &by);
+    }
+    rest[..end - start].sort_unstable_by(by);
 }
 
 fn compare(sort: Sort, rows: &Rows, a: &Entry, b: &Entry) -> Ordering {

@@ -17,16 +17,17 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Counts a record that came at `now_ns` and covers `interval_ns`.
-    pub fn add(&mut self, now_ns: u64, interval_ns: u64, bytes: u64, packets: u64) {
+    /// Counts a record that was made at `made_ns` and covers `interval_ns`. The time is that of the agent: batches that
+    /// waited and come together are still different intervals.
+    pub fn add(&mut self, made_ns: u64, interval_ns: u64, bytes: u64, packets: u64) {
         let interval = interval_ns.max(1);
-        let gap = now_ns.saturating_sub(self.window_ns);
+        let gap = made_ns.saturating_sub(self.window_ns);
         // Several records of one interval are one sample.
         if self.window_ns == 0 || gap > interval / 2 {
             let known = self.window_ns != 0 && gap < 4 * interval;
             self.before = if known { (self.bytes, self.packets) } else { (f64::NAN, f64::NAN) };
             self.window = (0, 0);
-            self.window_ns = now_ns;
+            self.window_ns = made_ns;
         }
         self.window.0 += bytes;
         self.window.1 += packets;

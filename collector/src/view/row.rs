@@ -11,7 +11,7 @@ use crate::decode::{Decoded, decode};
 #[derive(Clone, Debug)]
 pub enum Row {
     /// A flow.
-    Flow(FlowRow),
+    Flow(Box<FlowRow>),
     /// A packet.
     Packet(PacketRow),
 }
