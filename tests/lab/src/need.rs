@@ -31,13 +31,14 @@ pub fn skip(reason: &str) {
 /// Whether this kernel makes interfaces of `kind`, for example `vlan`.
 pub fn has_link_kind(kind: &str) -> bool {
     let Ok(netns) = crate::Netns::new("probe") else { return false };
-    netns.ip(&format!("link add probe0 type {kind}")).is_ok() || kind_needs_more(&netns, kind)
+    let below = netns.ip("link add below0 type veth peer name below1");
+    below.is_ok() && (netns.ip(&format!("link add probe0 type {kind}")).is_ok() || kind_needs_more(&netns, kind))
 }
 
 /// Kinds that cannot be made from their name alone.
 fn kind_needs_more(netns: &crate::Netns, kind: &str) -> bool {
     let extra = match kind {
-        "vlan" => "link add link lo name probe0 type vlan id 5",
+        "vlan" => "link add link below0 name probe0 type vlan id 5",
         "ipip" => "link add probe0 type ipip local 127.0.0.1 remote 127.0.0.2",
         "vxlan" => "link add probe0 type vxlan id 5 dstport 4789",
         _ => return false,
