@@ -5,6 +5,8 @@
 //! `KERNEL_TIER_SHORT=1` keeps times and rates small, `OC_NETOBSERV_BIN` names another executable.
 
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "what a test measured, for whoever reads its log")]
 
 use lab::Capture;
 

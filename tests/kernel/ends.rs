@@ -15,7 +15,7 @@ use crate::{flows, packets};
 /// What is attached to `a0`, in the words of bpftool and tc, and the number of TCX programs.
 fn attached(pair: &Pair) -> String {
     let net = need::output_of(pair.a.command("bpftool").arg("net")).unwrap();
-    let mut words: String = net.lines().filter(|line| line.contains("a0")).map(|line| format!("{line}\n")).collect();
+    let mut words = net.lines().filter(|line| line.contains("a0")).collect::<Vec<_>>().join("\n");
     for direction in ["ingress", "egress"] {
         words += &need::output_of(pair.a.command("tc").args(["filter", "show", "dev", "a0", direction])).unwrap();
     }
@@ -30,7 +30,7 @@ fn clean(pair: &Pair, before: &str) {
 
 /// Traffic until `end` says that it is enough.
 fn traffic_until(pair: &Pair, mut end: impl FnMut() -> bool) {
-    let limit = Instant::now() + Duration::from_secs(60);
+    let limit = Instant::now() + Duration::from_mins(1);
     while !end() {
         assert!(Instant::now() < limit, "the capture did not end by itself");
         sockets::ping(&pair.a, pair.v4(2), 3).unwrap();

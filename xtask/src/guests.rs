@@ -3,6 +3,8 @@
 //!
 //! Owns the order of things; getting kernels, making images and booting are in the modules below.
 
+#![expect(clippy::print_stdout, reason = "a command that talks to people on a terminal")]
+
 mod boot;
 mod image;
 mod kernels;
@@ -103,12 +105,17 @@ fn build() -> Result<Vec<PathBuf>> {
 /// What the guest runs: each test program, one test at a time.
 fn tier(args: &Args, programs: &[PathBuf]) -> String {
     let (tests, program) = programs.split_at(programs.len() - 1);
-    let skip: String = args.skip.iter().map(|name| format!(" --skip {name}")).collect();
-    let mut script = String::from("export KERNEL_TIER_SHORT=1 RUST_BACKTRACE=0\n");
-    script += &format!("export OC_NETOBSERV_BIN={}\ncode=0\n", image::inside(&program[0]).display());
+    let program = image::inside(&program[0]);
+    let mut skip = String::new();
+    for name in &args.skip {
+        skip = skip + " --skip " + name;
+    }
+    let mut script =
+        format!("export KERNEL_TIER_SHORT=1 RUST_BACKTRACE=0\nexport OC_NETOBSERV_BIN={}\ncode=0\n", program.display());
     for test in tests {
-        let test = image::inside(test);
-        script += &format!("{} {} --nocapture --test-threads 1{skip} || code=1\n", test.display(), args.filter);
+        let (test, filter) = (image::inside(test), &args.filter);
+        let line = format!("{} {filter} --nocapture --test-threads 1{skip} || code=1\n", test.display());
+        script.push_str(&line);
     }
     script + "(exit $code)\n"
 }

@@ -169,7 +169,7 @@ impl Running {
         let directory = Arc::clone(&self.directory);
         let mut stdout = Vec::new();
         std::fs::File::open(directory.path().join("stdout"))?.read_to_end(&mut stdout)?;
-        Ok(Finished { status, stderr, stdout, files: Files::keep(Arc::clone(&directory))?, directory })
+        Ok(Finished { status, stderr, stdout, files: Files::keep(&directory)?, directory })
     }
 }
 

@@ -42,8 +42,8 @@ pub struct Files {
 
 impl Files {
     /// Whatever lies in `directory`, which stays as long as this value.
-    pub fn keep(directory: Arc<TempDir>) -> Result<Self> {
-        Ok(Self { _directory: Some(Arc::clone(&directory)), ..Self::find(directory.path())? })
+    pub fn keep(directory: &Arc<TempDir>) -> Result<Self> {
+        Ok(Self { _directory: Some(Arc::clone(directory)), ..Self::find(directory.path())? })
     }
 
     /// Whatever lies in or below `directory`.

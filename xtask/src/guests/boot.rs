@@ -1,7 +1,5 @@
 //! One guest: started, listened to, ended.
 
-#![expect(clippy::print_stdout, reason = "the console of the guest is what this command prints")]
-
 use std::{
     fs,
     io::{BufRead as _, BufReader},

@@ -194,7 +194,7 @@ pub(super) fn initramfs(cache: &Path, kernel: &Kernel) -> Result<PathBuf> {
     for module in MODULES {
         add_module(&index, module, &tree.join("modules"), &mut order)?;
     }
-    fs::write(tree.join("modules/order"), order.iter().map(|name| format!("{name}.ko\n")).collect::<String>())?;
+    fs::write(tree.join("modules/order"), order.join("\n") + "\n")?;
     script(&tree.join("init"), LOADER)?;
     archive(cache, &tree, &kernel.release)
 }
@@ -216,7 +216,7 @@ fn index(directory: &Path) -> Result<Vec<PathBuf>> {
 /// Copies a module after those that it depends on. One that does not exist as a file is built in or unknown.
 fn add_module(index: &[PathBuf], name: &str, to: &Path, order: &mut Vec<String>) -> Result<()> {
     let name = name.replace('-', "_");
-    if order.contains(&name) {
+    if order.contains(&format!("{name}.ko")) {
         return Ok(());
     }
     let stem = |path: &Path| {
@@ -228,7 +228,7 @@ fn add_module(index: &[PathBuf], name: &str, to: &Path, order: &mut Vec<String>)
         add_module(index, &needed, to, order)?;
     }
     fs::write(to.join(format!("{name}.ko")), bytes)?;
-    order.push(name);
+    order.push(name + ".ko");
     Ok(())
 }
 
@@ -260,11 +260,12 @@ fn archive(cache: &Path, tree: &Path, release: &str) -> Result<PathBuf> {
         .stdout(fs::File::create(&image)?)
         .stderr(Stdio::null())
         .spawn()?;
-    let mut names = String::from("bin\ndev\nmodules\nroot\ninit\nbin/busybox\n");
+    let mut names = child.stdin.take().context("stdin")?;
+    names.write_all(b"bin\ndev\nmodules\nroot\ninit\nbin/busybox\n")?;
     for entry in fs::read_dir(tree.join("modules"))? {
-        names += &format!("modules/{}\n", entry?.file_name().to_string_lossy());
+        writeln!(names, "modules/{}", entry?.file_name().to_string_lossy())?;
     }
-    child.stdin.take().context("stdin")?.write_all(names.as_bytes())?;
+    drop(names);
     ensure!(child.wait()?.success(), "busybox cpio failed");
     Ok(image)
 }

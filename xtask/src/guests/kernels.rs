@@ -79,7 +79,7 @@ fn fetch(cache: &Path, package: &str, options: &[String], unpacked: &Path) -> Re
     let status =
         Command::new("apt-get").args(options).args(["download", "-qq", package]).current_dir(cache).status()?;
     ensure!(status.success(), "apt-get download {package} failed");
-    let archive = file_in(cache, |name| name.starts_with(&format!("{package}_")) && name.ends_with(".deb"))?;
+    let archive = file_in(cache, |name| name.starts_with(&format!("{package}_")))?;
     let partial = unpacked.with_extension("partial");
     fs::create_dir_all(&partial)?;
     let status = Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&partial).status()?;
