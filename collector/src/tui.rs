@@ -29,12 +29,14 @@ use std::{
 
 use crossterm::event;
 use flow::{Batch, Reason, Stop};
+use ratatui::layout::Size;
 
 pub use offscreen::Offscreen;
 pub use setup::{Ask, Progress, Source, TableSetup};
 
 use crate::view::Effect;
 use board::Board;
+use keyboard::Keyboard;
 use signals::Signals;
 use terminal::Screen;
 
@@ -43,7 +45,7 @@ const FRAME: Duration = Duration::from_millis(66);
 const FRAME_AFTER_KEY: Duration = Duration::from_millis(15);
 /// Longest wait for a key, so that data and signals are looked at.
 const WAIT: Duration = Duration::from_millis(30);
-/// Shortest one: crossterm reads nothing when given no time at all.
+/// For what has come already: crossterm reads nothing when given no time at all.
 const GLANCE: Duration = Duration::from_millis(1);
 /// Longest work on data between two looks at the keyboard.
 const SLICE: Duration = Duration::from_millis(6);
@@ -67,7 +69,8 @@ pub fn run(input: Receiver<Arc<Batch>>, setup: TableSetup, stop: Stop) -> Result
     let signals = Signals::catch()?;
     let screen = Screen::open()?;
     let board = Board::new(setup, now_ns());
-    let mut table = Loop { board, screen, signals, input, stop, drawn: None, typed: true };
+    let keyboard = Keyboard::open()?;
+    let mut table = Loop { board, screen, size: Size::ZERO, keyboard, signals, input, stop, drawn: None, typed: true };
     let result = table.run();
     // A terminal that hangs up fails before or after its signal is seen; either way it is the signal that ends us.
     table.signals.forward(&table.stop);
@@ -77,12 +80,15 @@ pub fn run(input: Receiver<Arc<Batch>>, setup: TableSetup, stop: Stop) -> Result
 struct Loop {
     board: Board,
     screen: Screen,
+    /// Of the terminal, as it was last seen.
+    size: Size,
+    keyboard: Keyboard,
     signals: Signals,
     input: Receiver<Arc<Batch>>,
     stop: Stop,
     /// When the last frame was drawn.
     drawn: Option<Instant>,
-    /// A key came since then.
+    /// A key or another size came since then.
     typed: bool,
 }
 
@@ -102,12 +108,14 @@ impl Loop {
 
     /// Waits for a key, or a little while.
     fn keys(&mut self) -> io::Result<()> {
-        let mut wait = if self.board.view.has_work() { GLANCE } else { WAIT };
-        while event::poll(wait)? {
-            wait = GLANCE;
-            let event = event::read()?;
-            self.typed |= matches!(event, event::Event::Resize(..));
-            for key in keyboard::keys(event) {
+        let size = self.screen.terminal.size()?;
+        self.typed |= std::mem::replace(&mut self.size, size) != size;
+        let wait = if self.board.view.has_work() { Duration::ZERO } else { WAIT };
+        if !self.keyboard.wait(wait)? {
+            return Ok(());
+        }
+        while event::poll(GLANCE)? {
+            for key in keyboard::keys(event::read()?) {
                 self.typed = true;
                 let effect = self.board.key(key);
                 self.effect(effect)?;

@@ -64,9 +64,9 @@ impl Theme {
         Style::new().add_modifier(Modifier::REVERSED.union(Modifier::BOLD))
     }
 
-    /// Over the other styles of the selected row.
+    /// Over the other styles of the selected row, whose colours would become its background in patches.
     pub(super) fn selected() -> Style {
-        Style::new().add_modifier(Modifier::REVERSED)
+        Style::new().fg(Color::Reset).add_modifier(Modifier::REVERSED)
     }
 
     pub(super) fn mark(self, mark: Mark) -> Style {
