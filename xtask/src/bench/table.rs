@@ -1,4 +1,5 @@
 //! `bench table`: how long a frame of the live table takes, data taken in and sorted, drawn and turned into bytes.
+#![expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 
 use std::{
     net::IpAddr,
