@@ -11,8 +11,8 @@ use crate::{
 
 /// What the table shows of `field`, safe for a terminal; `None` where the record has no value.
 pub fn cell(record: &FlowRecord, field: Field) -> Option<Cow<'_, str>> {
-    let value = record.get(field)?;
-    Some(match value {
+    let field = standing_in(record, field);
+    Some(match record.get(field)? {
         Value::UInt(number) => icmp(record, field, number).unwrap_or_else(|| quantity(number, field.unit())),
         Value::Ip(address) => Cow::Owned(address.to_string()),
         Value::Mac(address) => Cow::Owned(address.to_string()),
@@ -22,6 +22,16 @@ pub fn cell(record: &FlowRecord, field: Field) -> Option<Cow<'_, str>> {
         Value::UIntList(list) => Cow::Owned(join(list.iter().map(|n| quantity(u64::from(*n), field.unit())))),
         Value::Events(list) => Cow::Owned(events(list)),
     })
+}
+
+/// A frame that is not IP has no protocol and no addresses: its EtherType and MAC addresses are shown in their place.
+fn standing_in(record: &FlowRecord, field: Field) -> Field {
+    match field {
+        Field::Proto if record.proto.is_none() => Field::Etype,
+        Field::SrcAddr if record.src_addr.is_none() => Field::SrcMac,
+        Field::DstAddr if record.dst_addr.is_none() => Field::DstMac,
+        _ => field,
+    }
 }
 
 fn quantity(value: u64, unit: Unit) -> Cow<'static, str> {
@@ -120,6 +130,14 @@ mod tests {
         assert_eq!(shown(r#"{"Proto":1,"IcmpType":200}"#, Field::IcmpType), "200");
         assert_eq!(shown(r#"{"Etype":34999}"#, Field::Etype), "0x88b7");
         assert_eq!(shown(r#"{"Proto":200}"#, Field::Proto), "200");
+    }
+
+    #[test]
+    fn a_frame_that_is_not_ip_shows_its_ethertype_and_mac_addresses() {
+        let arp = record(r#"{"Etype":2054,"SrcMac":"02:00:00:00:00:01","DstMac":"ff:ff:ff:ff:ff:ff"}"#);
+        let shown = [Field::Proto, Field::SrcAddr, Field::DstAddr].map(|field| cell(&arp, field).unwrap().into_owned());
+        assert_eq!(shown, ["ARP", "02:00:00:00:00:01", "ff:ff:ff:ff:ff:ff"]);
+        assert_eq!(cell(&arp, Field::SrcPort), None);
     }
 
     #[test]
