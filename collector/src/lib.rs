@@ -46,6 +46,7 @@ pub use capture::{Collector, Input, Started, start};
 pub use error::CollectorError;
 pub use feed::Feed;
 pub use options::{Format, Options, Stdout};
+pub use queue::Received;
 pub use status::{FileStatus, Snapshot, Status};
 pub use summary::{FileSummary, Summary};
 

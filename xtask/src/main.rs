@@ -35,6 +35,7 @@ enum Command {
     Picture(picture::Args),
 }
 
+#[expect(clippy::print_stderr, reason = "a command that talks to people on a terminal")]
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Ebpf(args) => ebpf::run(&args),
