@@ -20,7 +20,7 @@ pub enum AgentError {
         missing: String,
     },
     /// The kernel is too old.
-    #[error("Linux {have} is too old: 5.14 or newer is needed")]
+    #[error("Linux {have} is too old: 5.10 or newer is needed")]
     KernelTooOld {
         /// Its release.
         have: String,

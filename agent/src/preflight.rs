@@ -17,7 +17,9 @@ use crate::{
 };
 
 /// Oldest kernel that the programs are made for.
-const OLDEST: (u32, u32) = (5, 14);
+const OLDEST: (u32, u32) = (5, 10);
+/// From here on maps count as memory of a cgroup, before it as locked memory of the process.
+const WITHOUT_MEMLOCK: (u32, u32) = (5, 11);
 
 /// What a capture can count on here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +56,7 @@ pub fn preflight(config: &CaptureConfig) -> Result<Support, AgentError> {
     check_kernel(&kernel)?;
     check_path(&config.netns)?;
     check_rights(&config.netns)?;
+    lift_memlock(&kernel)?;
     can_create_maps().map_err(|error| AgentError::NoBpf { reason: error.to_string() })?;
     let tcx = config.tc_attach != TcAttach::Tc && has_tcx();
     if config.tc_attach == TcAttach::Tcx && !tcx {
@@ -89,6 +92,20 @@ fn check_kernel(release: &str) -> Result<(), AgentError> {
         Some(version) if version < OLDEST => Err(AgentError::KernelTooOld { have: release.to_owned() }),
         _ => Ok(()),
     }
+}
+
+/// Before Linux 5.11 the usual limit of 64 KiB of locked memory holds no map.
+fn lift_memlock(release: &str) -> Result<(), AgentError> {
+    if version(release).is_none_or(|version| version >= WITHOUT_MEMLOCK) {
+        return Ok(());
+    }
+    let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the limit is read during the call only.
+    if unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) } == 0 {
+        return Ok(());
+    }
+    let error = std::io::Error::last_os_error();
+    Err(AgentError::os("cannot raise the limit of locked memory, which Linux before 5.11 needs for maps", error))
 }
 
 fn version(release: &str) -> Option<(u32, u32)> {
@@ -174,7 +191,7 @@ mod tests {
     #[test]
     fn releases_are_compared_as_numbers() {
         assert_eq!(version("6.18.44-fc-v669"), Some((6, 18)));
-        assert!(check_kernel("5.14.0-427.el9").is_ok() && check_kernel("10.2").is_ok());
-        assert!(matches!(check_kernel("5.10.0-30-amd64"), Err(AgentError::KernelTooOld { .. })));
+        assert!(check_kernel("5.10.0-30-amd64").is_ok() && check_kernel("10.2").is_ok());
+        assert!(matches!(check_kernel("5.4.0-200-generic"), Err(AgentError::KernelTooOld { .. })));
     }
 }

@@ -7,7 +7,7 @@ use flow::{
     config::{Mode, NetNs},
 };
 
-use crate::btf::Btf;
+use crate::{btf::Btf, netns::enter};
 
 /// Longest frame that is taken when there is no `--snaplen`: the longest IP packet with its Ethernet header and tags.
 const WHOLE_FRAME: u32 = 65_536;
@@ -29,7 +29,7 @@ pub(crate) enum NetnsSource {
     Members(Members),
 }
 
-/// How programs come to `skb->dev->nd_net.net->net_cookie`.
+/// How programs come to `skb->dev->nd_net.net->net_cookie` (or `ns.inum`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Members {
     /// Offsets of the three members.
@@ -47,8 +47,9 @@ impl NetnsSource {
 
     fn look() -> Option<Self> {
         let btf = Btf::of_kernel()?;
-        let offsets =
-            [btf.offset("sk_buff", "dev")?, btf.offset("net_device", "nd_net.net")?, btf.offset("net", "net_cookie")?];
+        // The low 32 bits of either are what `netns::enter::key` tells.
+        let key = if enter::key_is_cookie() { "net_cookie" } else { "ns.inum" };
+        let offsets = [btf.offset("sk_buff", "dev")?, btf.offset("net_device", "nd_net.net")?, btf.offset("net", key)?];
         Some(Self::Members(Members { offsets, cast: btf.function("bpf_cast_to_kern_ctx") }))
     }
 

@@ -4,7 +4,11 @@ use std::{
     ffi::c_int,
     fs::File,
     io,
-    os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
+    net::{Ipv4Addr, UdpSocket},
+    os::{
+        fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
+        unix::fs::MetadataExt as _,
+    },
     path::Path,
     thread,
 };
@@ -44,8 +48,21 @@ pub(crate) fn of_socket(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Cookie of a socket's namespace (Linux 5.14).
-pub(crate) fn cookie(socket: BorrowedFd<'_>) -> io::Result<u64> {
+/// What tells the namespace of a socket from others, in 32 bits: its cookie, which is never used twice; before Linux 5.14,
+/// where programs know the cookie but we do not, its inode number.
+pub(crate) fn key(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    if let Ok(cookie) = cookie(socket) {
+        return Ok(cookie as u32);
+    }
+    Ok(File::from(of_socket(socket)?).metadata()?.ino() as u32)
+}
+
+/// Whether [`key`] is the cookie.
+pub(crate) fn key_is_cookie() -> bool {
+    UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).is_ok_and(|socket| cookie(socket.as_fd()).is_ok())
+}
+
+fn cookie(socket: BorrowedFd<'_>) -> io::Result<u64> {
     let mut value = 0u64;
     let mut size = size_of::<u64>() as libc::socklen_t;
     let to = (&raw mut value).cast();

@@ -47,7 +47,7 @@ impl Namespace {
         if file.metadata()?.st_ino() != id.0 {
             return Err(io::Error::new(io::ErrorKind::NotFound, "another namespace took its place"));
         }
-        let key = if source == NetnsSource::Single { 0 } else { enter::cookie(requests.as_fd())? as u32 };
+        let key = if source == NetnsSource::Single { 0 } else { enter::key(requests.as_fd())? };
         let mut namespace = Self {
             key,
             name: found.name.clone(),
