@@ -87,7 +87,7 @@ fn build(root: &Path) -> Result<Vec<u8>> {
 /// Flags of rustc: no path of this machine may be left in the bytes.
 fn flags(root: &Path, tools: &Tools) -> String {
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
-    [
+    let fixed = [
         "--cfg=bpf_target_arch=\"x86_64\"".to_owned(),
         "-Cdebuginfo=2".to_owned(),
         "-Clink-arg=--btf".to_owned(),
@@ -95,8 +95,11 @@ fn flags(root: &Path, tools: &Tools) -> String {
         remap(root, "."),
         remap(&tools.library, "/rust/library"),
         remap(&tools.cargo_home, "/cargo"),
-    ]
-    .join(SEPARATOR)
+    ];
+    // The folder of a registry bears its address, which differs from mirror to mirror. The last that fits counts.
+    let registries = fs::read_dir(tools.cargo_home.join("registry/src")).into_iter().flatten().flatten();
+    let registries = registries.map(|folder| remap(&folder.path(), "/cargo/registry"));
+    fixed.into_iter().chain(registries).collect::<Vec<_>>().join(SEPARATOR)
 }
 
 /// Cargo's folder for what it builds.
