@@ -150,6 +150,11 @@ fn tunnels_of_modules_are_watched_too() {
         need::skip("this kernel has no ipip devices");
         return;
     }
+    if need::kernel() < (5, 14) {
+        // Its ipip_rcv leaves the link header at the outer packet, so that is what programs see (mended in Linux 5.14).
+        need::skip("this kernel shows programs the outer packet of ipip");
+        return;
+    }
     let pair = Pair::new(63).unwrap();
     for (netns, own, other) in [(&pair.a, 1, 2), (&pair.b, 2, 1)] {
         netns.ip(&format!("link add tnl0 type ipip local 10.63.0.{own} remote 10.63.0.{other}")).unwrap();

@@ -56,6 +56,8 @@ fn the_same_packets_in_the_same_order_at_the_same_times() {
     let ours = without_housekeeping(&ours);
     assert!(theirs.len() > 100, "{} packets", theirs.len());
     assert_eq!(ours.len(), theirs.len());
+    // Under emulation a packet takes longer from one hook to the other.
+    let limit = Duration::from_millis(if need::is_short() { 20 } else { 1 });
     for egress in [false, true] {
         let pairs = of_direction(ours.iter().copied(), egress).into_iter().zip(of_direction(&theirs, egress));
         for (number, (our, their)) in pairs.enumerate() {
@@ -63,14 +65,14 @@ fn the_same_packets_in_the_same_order_at_the_same_times() {
                 same_frame(&our.data, &their.data, egress) && our.len == their.len,
                 "packet {number}: {our:?} instead of {their:?}"
             );
-            // Under emulation a packet takes longer from one hook to the other.
-            let limit = Duration::from_millis(if need::is_short() { 20 } else { 1 });
             assert!(our.time.abs_diff(their.time) < limit, "packet {number}: {:?} against {:?}", our.time, their.time);
         }
     }
     // Both directions together: what changed places did so within the time that lies between the two hooks.
-    let moved = ours.iter().zip(&theirs).filter(|(our, their)| !same_frame(&our.data, &their.data, true)).count();
-    assert!(moved * 50 <= theirs.len(), "{moved} of {} packets changed places", theirs.len());
+    for (number, (our, their)) in ours.iter().zip(&theirs).enumerate() {
+        let apart = our.time.abs_diff(their.time);
+        assert!(same_frame(&our.data, &their.data, true) || apart < limit, "place {number}: {apart:?} apart");
+    }
     assert!(ours.windows(2).all(|pair| pair[0].time <= pair[1].time), "the file is not in the order of its times");
 }
 
