@@ -2,7 +2,7 @@
 
 use agent_common::{
     parse::Headers,
-    rules::verdict,
+    rules::verdict_within,
     types::{ACTION_ACCEPT, ACTION_OWN, Counter},
 };
 use aya_ebpf::helpers::bpf_get_prandom_u32;
@@ -10,7 +10,7 @@ use aya_ebpf::helpers::bpf_get_prandom_u32;
 use crate::{
     counters,
     maps::{RULES, RULES_ACTIVE},
-    settings::{HAS_RULES, SAMPLING},
+    settings::{RULES_ROOM, SAMPLING},
     work::Parked,
 };
 
@@ -31,7 +31,7 @@ pub(crate) fn sampled() -> bool {
 /// The headers go through map memory, not the stack, of which the verifier allows 512 bytes to all callers together.
 #[inline(always)]
 pub(crate) fn accepted<A: Parked>(headers: &Headers<A>, direction: u8) -> bool {
-    if HAS_RULES.load() == 0 {
+    if RULES_ROOM.load() == 0 {
         return true;
     }
     let Some(parked) = A::headers() else { return true };
@@ -45,7 +45,7 @@ pub(crate) fn by_rules<A: Parked>(direction: u8) -> bool {
     let Some(headers) = A::headers() else { return true };
     let active = RULES_ACTIVE.get(0).copied().unwrap_or(0);
     let Some(table) = RULES.get(active & 1) else { return true };
-    match verdict(table, headers, direction) {
+    match verdict_within(table, RULES_ROOM.load(), headers, direction) {
         ACTION_ACCEPT => return true,
         ACTION_OWN => counters::add(Counter::Own, 1),
         _ => counters::add(Counter::Rejected, 1),

@@ -13,7 +13,7 @@ use crate::{
     fragments,
     packet::{Loaded, Skb},
     packets,
-    settings::{HAS_RULES, MODE, MODE_PACKETS},
+    settings::{MODE, MODE_PACKETS, RULES_ROOM},
     work::{self, Parked},
 };
 
@@ -26,7 +26,7 @@ pub(crate) fn packet(ctx: &TcContext, layer: Layer, direction: u8) -> i32 {
     let skb = Skb(ctx.as_ptr().cast());
     counters::add(Counter::Seen, 1);
     if filter::sampled() {
-        if MODE.load() == MODE_PACKETS && HAS_RULES.load() == 0 {
+        if MODE.load() == MODE_PACKETS && RULES_ROOM.load() == 0 {
             counters::add(Counter::Accepted, 1);
             packets::copy(skb, layer, direction);
         } else if !plain(skb, layer, direction) {
@@ -134,7 +134,7 @@ fn finish<A: Flows>(skb: *mut __sk_buff, l3: u32, direction: u32) -> u32 {
         counters::add(Counter::Malformed, 1);
     }
     fragments::resolve(origin.skb, headers);
-    if HAS_RULES.load() == 0 || A::by_rules(direction as u8) {
+    if RULES_ROOM.load() == 0 || A::by_rules(direction as u8) {
         let gso_size = origin.skb.gso_size();
         let header_len = match (gso_size, headers.proto) {
             (0, _) => 0,

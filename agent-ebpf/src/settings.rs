@@ -14,9 +14,9 @@ pub(crate) static SNAPLEN: Global<u32> = Global::new(65_536);
 /// One packet of this many is taken, at random; 0 and 1 take all.
 #[unsafe(no_mangle)]
 pub(crate) static SAMPLING: Global<u32> = Global::new(1);
-/// 1 when there are rules.
+/// How many rules the table may hold at most; 0 when there are none.
 #[unsafe(no_mangle)]
-pub(crate) static HAS_RULES: Global<u32> = Global::new(0);
+pub(crate) static RULES_ROOM: Global<u32> = Global::new(0);
 /// Packet ring of a CPU: `(cpu >> RING_SHIFT) & RING_MASK`.
 #[unsafe(no_mangle)]
 pub(crate) static RING_SHIFT: Global<u32> = Global::new(0);

@@ -3,13 +3,17 @@
 pub(crate) mod rules;
 pub(crate) mod settings;
 
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::{
+    collections::HashMap,
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    thread,
+};
 
 use agent_common::types::{Counter, IfaceKey};
 use aya::{
     Ebpf, EbpfLoader, include_bytes_aligned,
     maps::{Array, Map, MapData, PerCpuArray, PerCpuHashMap, RingBuf},
-    programs::SchedClassifier,
+    programs::{Program, SchedClassifier},
 };
 use flow::{CaptureConfig, Counters, LinkType, config::Mode};
 
@@ -142,13 +146,25 @@ fn describe(error: impl std::error::Error) -> AgentError {
 impl Programs {
     const NAMES: [&str; 4] = ["ingress_l2", "egress_l2", "ingress_l3", "egress_l3"];
 
+    /// All at once: the verifier takes its time over each, longer the more rules there are.
     fn load(ebpf: &mut Ebpf) -> Result<Self, AgentError> {
+        let programs: Vec<_> = ebpf.programs_mut().collect();
+        let mut loaded = thread::scope(|scope| {
+            let threads = programs.into_iter().map(|(name, program)| (name, scope.spawn(|| Self::one(program))));
+            let threads: Vec<_> = threads.collect();
+            let ended = threads.into_iter().map(|(name, thread)| (name, thread.join()));
+            ended.collect::<HashMap<&str, _>>()
+        });
+        let mut take = |name: &str| match loaded.remove(name) {
+            Some(Ok(program)) => program,
+            Some(Err(_)) => Err(AgentError::Load(format!("loading {name} panicked"))),
+            None => Err(AgentError::Load(format!("the object has no {name}"))),
+        };
         let [a, b, c, d] = Self::NAMES;
-        Ok(Self([Self::one(ebpf, a)?, Self::one(ebpf, b)?, Self::one(ebpf, c)?, Self::one(ebpf, d)?]))
+        Ok(Self([take(a)?, take(b)?, take(c)?, take(d)?]))
     }
 
-    fn one(ebpf: &mut Ebpf, name: &str) -> Result<OwnedFd, AgentError> {
-        let program = ebpf.program_mut(name).ok_or_else(|| AgentError::Load(format!("the object has no {name}")))?;
+    fn one(program: &mut Program) -> Result<OwnedFd, AgentError> {
         let program: &mut SchedClassifier = program.try_into().map_err(describe)?;
         program.load().map_err(describe)?;
         let fd = program.fd().map_err(describe)?.as_fd().try_clone_to_owned();

@@ -34,6 +34,11 @@ pub(crate) fn table(config: &CaptureConfig) -> Result<Table, AgentError> {
     RuleTable::new(&all).map(Table).ok_or(too_many)
 }
 
+/// How many rules the kernel's table has for a capture: two for each of its own connections, and those that were asked for.
+pub(crate) fn count(config: &CaptureConfig) -> usize {
+    2 * config.own.len() + config.rules.len()
+}
+
 /// Both directions of one TCP connection.
 fn own(local: SocketAddr, remote: SocketAddr) -> [Rule; 2] {
     [(local, remote), (remote, local)].map(|(from, to)| {

@@ -7,6 +7,7 @@ use flow::{
     config::{Mode, NetNs},
 };
 
+use super::rules;
 use crate::{btf::Btf, netns::enter};
 
 /// Longest frame that is taken when there is no `--snaplen`: the longest IP packet with its Ethernet header and tags.
@@ -121,7 +122,7 @@ fn globals(config: &CaptureConfig, source: NetnsSource, rings: usize, cpus: u32)
         ("MODE", u32::from(config.mode == Mode::Packets)),
         ("SNAPLEN", snaplen),
         ("SAMPLING", config.sampling.max(1)),
-        ("HAS_RULES", u32::from(!config.rules.is_empty() || !config.own.is_empty())),
+        ("RULES_ROOM", rules::count(config) as u32),
         ("RING_SHIFT", cpus.max(1).next_power_of_two().ilog2().saturating_sub(rings.ilog2())),
         ("RING_MASK", rings as u32 - 1),
         ("NETNS_SOURCE", kind),

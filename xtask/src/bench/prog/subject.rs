@@ -64,10 +64,10 @@ impl Case {
         matches!(self, Self::Capture(_) | Self::RingFull)
     }
 
-    /// Values of the constants `MODE`, `SNAPLEN`, `HAS_RULES`.
+    /// Values of the constants `MODE`, `SNAPLEN`, `RULES_ROOM`.
     fn settings(self) -> [(&'static str, u32); 3] {
         let snaplen = if let Self::Capture(snaplen) = self { snaplen } else { 256 };
-        [("MODE", u32::from(self.captures())), ("SNAPLEN", snaplen), ("HAS_RULES", u32::from(self == Self::Miss))]
+        [("MODE", u32::from(self.captures())), ("SNAPLEN", snaplen), ("RULES_ROOM", u32::from(self == Self::Miss))]
     }
 
     /// Entries of each flow map: one only where it is to be full.
