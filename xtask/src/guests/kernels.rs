@@ -1,6 +1,7 @@
 //! Debian's kernels: found with apt, fetched once, unpacked, never installed.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -9,9 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 /// Debian 11, for a kernel older than this machine's Debian has.
-const OLDER: &str = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] MIRROR/debian bullseye main
-deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] MIRROR/debian-security bullseye-security main
-";
+const OLDER: &str = "bullseye";
 
 /// An unpacked kernel package.
 pub(super) struct Kernel {
@@ -59,7 +58,7 @@ fn older(cache: &Path, series: &str) -> Result<(String, Vec<String>)> {
         fs::create_dir_all(directory.join(part))?;
     }
     let sources = directory.join("sources.list");
-    fs::write(&sources, OLDER)?;
+    fs::write(&sources, older_sources()?)?;
     let settings = [("Dir::Etc::sourcelist", sources), ("Dir::Etc::sourceparts", "-".into())];
     let settings = settings
         .into_iter()
@@ -72,6 +71,22 @@ fn older(cache: &Path, series: &str) -> Result<(String, Vec<String>)> {
     let package =
         newest(series, &options)?.with_context(|| format!("apt has no linux-image-{series}.*-cloud-amd64"))?;
     Ok((package, options))
+}
+
+/// Debian 11 from wherever this machine gets its own packages.
+fn older_sources() -> Result<String> {
+    let output = Command::new("apt-get")
+        .args(["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"])
+        .output()
+        .context("cannot run apt-get")?;
+    let text = String::from_utf8(output.stdout)?;
+    let places: BTreeSet<&str> = text.lines().collect();
+    ensure!(!places.is_empty(), "apt knows no package source: run apt-get update");
+    let line = |place: &&str| {
+        let suite = if place.contains("security") { "-security" } else { "" };
+        format!("deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {place} {OLDER}{suite} main\n")
+    };
+    Ok(places.iter().map(line).collect())
 }
 
 fn fetch(cache: &Path, package: &str, options: &[String], unpacked: &Path) -> Result<()> {
