@@ -2,12 +2,14 @@
 
 use std::{
     fs::File,
+    io,
     net::{SocketAddr, UdpSocket},
     os::fd::AsRawFd as _,
     path::PathBuf,
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
     thread,
+    time::{Duration, Instant},
 };
 
 /// Whether the test can run; says so when not.
@@ -111,11 +113,22 @@ pub(crate) fn inside<T: Send + 'static>(
     })
 }
 
+/// A socket of this port. The one before may live a moment longer, in a process that another test is just starting.
+pub(crate) fn bind(port: u16) -> UdpSocket {
+    let deadline = Instant::now() + Duration::from_secs(2);
+    loop {
+        match UdpSocket::bind(("0.0.0.0", port)) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => thread::yield_now(),
+            socket => return socket.unwrap(),
+        }
+    }
+}
+
 /// Sends UDP packets of `size` bytes of payload, numbered, as fast as the socket takes them. How many were sent.
 pub(crate) fn send(namespace: &str, to: &str, from_port: u16, count: u64, size: usize) -> u64 {
     let to: SocketAddr = to.parse().unwrap();
     let sender = inside(namespace, move || {
-        let socket = UdpSocket::bind(("0.0.0.0", from_port)).unwrap();
+        let socket = bind(from_port);
         let mut payload = vec![0; size.max(8)];
         let mut sent = 0;
         for number in 0..count {

@@ -1,7 +1,7 @@
 //! Many new flows: everything is in records or counted as lost; memory and speed.
 
 use std::{
-    net::{Ipv4Addr, UdpSocket},
+    net::Ipv4Addr,
     time::{Duration, Instant},
 };
 
@@ -9,7 +9,7 @@ use flow::{Batch, Body, Closed, Sink, Stop};
 
 use crate::{
     capture::config,
-    lab::{Lab, can_run, inside, run},
+    lab::{Lab, bind, can_run, inside, run},
 };
 
 /// Counts instead of keeping: records would be most of the memory.
@@ -31,7 +31,7 @@ impl Sink for Sums {
 /// Sends one packet for each of `count` flows, at most `rate` a second, to addresses behind 10.9.0.2.
 fn new_flows(namespace: &str, count: u32, rate: u32, first: u32) -> u64 {
     let sender = inside(namespace, move || {
-        let socket = UdpSocket::bind("0.0.0.0:1000").unwrap();
+        let socket = bind(1000);
         let begun = Instant::now();
         let mut sent = 0;
         for number in first..first + count {
