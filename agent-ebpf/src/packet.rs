@@ -8,10 +8,7 @@ use agent_common::{
 };
 use aya_ebpf::{
     bindings::__sk_buff,
-    helpers::{
-        bpf_get_smp_processor_id, bpf_probe_read_kernel,
-        generated::{bpf_get_netns_cookie, bpf_skb_load_bytes},
-    },
+    helpers::{bpf_get_smp_processor_id, bpf_probe_read_kernel, generated::bpf_skb_load_bytes},
 };
 
 use crate::{
@@ -61,8 +58,6 @@ impl Skb {
     pub(crate) fn netns(self) -> u32 {
         match NETNS_SOURCE.load() {
             0 => 0,
-            // SAFETY: the helper takes the context.
-            1 => unsafe { bpf_get_netns_cookie(self.0.cast()) as u32 },
             2 => self.netns_by_offsets().unwrap_or(0),
             _ => self.netns_by_cast(),
         }

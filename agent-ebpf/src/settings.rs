@@ -24,8 +24,8 @@ pub(crate) static RING_SHIFT: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 pub(crate) static RING_MASK: Global<u32> = Global::new(0);
 /// Where the network namespace of a packet comes from: 0 there is one only, 2 by the offsets below with a helper (20 ns each),
-/// 3 the same with plain loads (Linux 6.2; see `agent_common::kfunc`). 1, the helper `bpf_get_netns_cookie`, tells the
-/// namespace of the socket that sent the packet, not of the interface.
+/// 3 the same with plain loads (Linux 6.2; see `agent_common::kfunc`). The helper `bpf_get_netns_cookie` is no source: it tells
+/// the namespace of the socket that sent the packet, not of the interface.
 #[unsafe(no_mangle)]
 pub(crate) static NETNS_SOURCE: Global<u32> = Global::new(0);
 /// Offset of `sk_buff.dev`.

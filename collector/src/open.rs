@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use flow::{Batch, Body, Counters, config::Mode};
+use flow::{Batch, Body, Counters, PacketBatch, config::Mode};
 
 mod json;
 mod pcap;
@@ -194,6 +194,43 @@ impl Numbering {
             notices: Vec::new(),
             body,
         }
+    }
+}
+
+/// How far a reader of packets has come.
+#[derive(Default)]
+struct Ending {
+    done: bool,
+    failed: Option<OpenError>,
+}
+
+/// A reader of packets. What it read before it failed is delivered first, then the failure.
+trait Packets {
+    fn ending(&mut self) -> &mut Ending;
+
+    /// Reads until the batch is full or the file ends; the notice is what is to be said at the end.
+    fn fill(&mut self, packets: &mut PacketBatch) -> Result<Option<String>, OpenError>;
+
+    fn batch(&mut self, packets: PacketBatch, notice: Option<String>) -> Batch;
+
+    fn advance(&mut self) -> Option<Result<Batch, OpenError>> {
+        if self.ending().done {
+            return self.ending().failed.take().map(Err);
+        }
+        let mut packets = PacketBatch::default();
+        let filled = self.fill(&mut packets);
+        let notice = match filled {
+            Ok(notice) => notice,
+            Err(error) => {
+                self.ending().done = true;
+                if packets.packets.is_empty() {
+                    return Some(Err(error));
+                }
+                self.ending().failed = Some(error);
+                None
+            }
+        };
+        Some(Ok(self.batch(packets, notice)))
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use flow::{Batch, Body, Interface, LinkType, Packet, PacketBatch, config::Mode};
 
 use super::{
-    At, FileKind, Numbering, OpenError, Opened,
+    At, Ending, FileKind, Numbering, OpenError, Opened, Packets,
     pcapng::{Frame, Link},
     quantity,
 };
@@ -62,8 +62,7 @@ pub(super) struct Reader<R> {
     numbering: Numbering,
     offset: u64,
     other_link: u64,
-    done: bool,
-    failed: Option<OpenError>,
+    ending: Ending,
 }
 
 /// What a record of the file is.
@@ -91,8 +90,7 @@ impl<R: Read> Reader<R> {
             numbering: Numbering::default(),
             offset: 24,
             other_link: 0,
-            done: false,
-            failed: None,
+            ending: Ending::default(),
         })
     }
 
@@ -123,13 +121,30 @@ impl<R: Read> Reader<R> {
         read.map(|got| got as u64).map_err(|error| self.at.io(error))
     }
 
+    fn last_words(&self, torn: u64) -> String {
+        let mut words = Vec::new();
+        if torn > 0 {
+            words.push(format!("the last packet is cut short and left out ({})", quantity(torn, "byte")));
+        }
+        if self.other_link > 0 {
+            words.push(format!("{} of other links than Ethernet and IP left out", quantity(self.other_link, "packet")));
+        }
+        words.join("; ")
+    }
+}
+
+impl<R: Read> Packets for Reader<R> {
+    fn ending(&mut self) -> &mut Ending {
+        &mut self.ending
+    }
+
     fn fill(&mut self, batch: &mut PacketBatch) -> Result<Option<String>, OpenError> {
         let mut data = Vec::new();
         while batch.data.len() < BATCH_BYTES && batch.packets.len() < BATCH_PACKETS {
             data.clear();
             match self.record(&mut data)? {
                 Record::End(torn) => {
-                    self.done = true;
+                    self.ending.done = true;
                     return Ok(Some(self.last_words(torn)));
                 }
                 Record::Packet { time_ns, len } => match Frame::of(self.link, &data, len) {
@@ -144,17 +159,6 @@ impl<R: Read> Reader<R> {
             }
         }
         Ok(None)
-    }
-
-    fn last_words(&self, torn: u64) -> String {
-        let mut words = Vec::new();
-        if torn > 0 {
-            words.push(format!("the last packet is cut short and left out ({})", quantity(torn, "byte")));
-        }
-        if self.other_link > 0 {
-            words.push(format!("{} of other links than Ethernet and IP left out", quantity(self.other_link, "packet")));
-        }
-        words.join("; ")
     }
 
     fn batch(&mut self, packets: PacketBatch, notice: Option<String>) -> Batch {
@@ -174,18 +178,6 @@ impl<R: Read> Iterator for Reader<R> {
     type Item = Result<Batch, OpenError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.done {
-            return self.failed.take().map(Err);
-        }
-        let mut packets = PacketBatch::default();
-        let notice = match self.fill(&mut packets) {
-            Ok(notice) => notice,
-            Err(error) => {
-                self.done = true;
-                self.failed = Some(error);
-                None
-            }
-        };
-        Some(Ok(self.batch(packets, notice)))
+        self.advance()
     }
 }

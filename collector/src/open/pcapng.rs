@@ -12,7 +12,7 @@ use std::{
 
 use flow::{Batch, Body, InterfaceCounts, Packet, PacketBatch, config::Mode};
 
-use super::{At, FileKind, Numbering, OpenError, Opened, quantity};
+use super::{At, Ending, FileKind, Numbering, OpenError, Opened, Packets, quantity};
 
 mod block;
 mod frame;
@@ -74,8 +74,7 @@ pub(super) struct Reader<R> {
     numbering: Numbering,
     /// Packets that could not be used, by reason.
     left_out: LeftOut,
-    done: bool,
-    failed: Option<OpenError>,
+    ending: Ending,
     total: u64,
 }
 
@@ -93,31 +92,9 @@ impl<R: Read> Reader<R> {
             at,
             numbering: Numbering::default(),
             left_out: LeftOut::default(),
-            done: false,
-            failed: None,
+            ending: Ending::default(),
             total: 0,
         }
-    }
-
-    /// Reads until the batch is full or the file ends; the notice is what is to be said at the end.
-    fn fill(&mut self, batch: &mut PacketBatch) -> Result<Option<String>, OpenError> {
-        while batch.data.len() < BATCH_BYTES && batch.packets.len() < BATCH_PACKETS {
-            let torn = match self.blocks.next().map_err(|error| self.at.io(error))? {
-                Next::Block(block) => {
-                    take(&mut self.section, &mut self.left_out, &block, batch);
-                    continue;
-                }
-                Next::End => 0,
-                Next::Torn(bytes) => bytes,
-                Next::Strange(offset) => {
-                    let what = format!("no block where one should begin, at byte {offset}");
-                    return Err(if self.section.is_empty() { self.at.foreign(what) } else { self.at.damaged(what) });
-                }
-            };
-            self.done = true;
-            return Ok(Some(self.last_words(torn)));
-        }
-        Ok(None)
     }
 
     fn last_words(&self, torn: u64) -> String {
@@ -133,19 +110,6 @@ impl<R: Read> Reader<R> {
             words.push(format!("{} of other links than Ethernet and IP left out", quantity(link, "packet")));
         }
         words.join("; ")
-    }
-
-    fn batch(&mut self, packets: PacketBatch, notice: Option<String>) -> Batch {
-        self.total += packets.packets.len() as u64;
-        let time_ns = packets.packets.last().map_or(0, |packet| packet.time_ns);
-        let node = self.section.node();
-        let mut batch = self.numbering.batch(&node, time_ns, Body::Packets(packets));
-        batch.interfaces = self.section.take_new();
-        batch.interface_counts = self.section.take_counts();
-        batch.counters.lost_packets = self.section.lost();
-        batch.counters.accepted = self.total + self.section.lost();
-        batch.notices.extend(notice.filter(|words| !words.is_empty()).map(Arc::from));
-        batch
     }
 }
 
@@ -174,28 +138,50 @@ fn push(batch: &mut PacketBatch, packet: &section::RawPacket<'_>, frame: &Frame<
     });
 }
 
+impl<R: Read> Packets for Reader<R> {
+    fn ending(&mut self) -> &mut Ending {
+        &mut self.ending
+    }
+
+    fn fill(&mut self, batch: &mut PacketBatch) -> Result<Option<String>, OpenError> {
+        while batch.data.len() < BATCH_BYTES && batch.packets.len() < BATCH_PACKETS {
+            let torn = match self.blocks.next().map_err(|error| self.at.io(error))? {
+                Next::Block(block) => {
+                    take(&mut self.section, &mut self.left_out, &block, batch);
+                    continue;
+                }
+                Next::End => 0,
+                Next::Torn(bytes) => bytes,
+                Next::Strange(offset) => {
+                    let what = format!("no block where one should begin, at byte {offset}");
+                    return Err(if self.section.is_empty() { self.at.foreign(what) } else { self.at.damaged(what) });
+                }
+            };
+            self.ending.done = true;
+            return Ok(Some(self.last_words(torn)));
+        }
+        Ok(None)
+    }
+
+    fn batch(&mut self, packets: PacketBatch, notice: Option<String>) -> Batch {
+        self.total += packets.packets.len() as u64;
+        let time_ns = packets.packets.last().map_or(0, |packet| packet.time_ns);
+        let node = self.section.node();
+        let mut batch = self.numbering.batch(&node, time_ns, Body::Packets(packets));
+        batch.interfaces = self.section.take_new();
+        batch.interface_counts = self.section.take_counts();
+        batch.counters.lost_packets = self.section.lost();
+        batch.counters.accepted = self.total + self.section.lost();
+        batch.notices.extend(notice.filter(|words| !words.is_empty()).map(Arc::from));
+        batch
+    }
+}
+
 impl<R: Read> Iterator for Reader<R> {
     type Item = Result<Batch, OpenError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.done {
-            return self.failed.take().map(Err);
-        }
-        let mut packets = PacketBatch::default();
-        let notice = match self.fill(&mut packets) {
-            Ok(notice) => notice,
-            Err(error) => {
-                self.done = true;
-                if packets.packets.is_empty() {
-                    return Some(Err(error));
-                }
-                // What was read first; the error comes with the next call.
-                self.failed = Some(error);
-                None
-            }
-        };
-        let batch = self.batch(packets, notice);
-        Some(Ok(batch))
+        self.advance()
     }
 }
 
