@@ -11,7 +11,7 @@ use std::{
 
 use collector::Format;
 use flow::{
-    CaptureConfig, Rules,
+    CaptureConfig, Own, Rules,
     config::{Limits, Mode, NetNs, TcAttach},
     rules::Options,
 };
@@ -134,7 +134,7 @@ fn capture(
     around: &Surroundings,
     pcapng: Option<Show>,
 ) -> Result<Plan, Error> {
-    let own: Vec<_> = own(args, around).into_iter().collect();
+    let own: Vec<Own> = own(args, around).into_iter().collect();
     let rules = flow::rules::parse(groups, own.len()).map_err(Error::usage)?;
     let interfaces = patterns::parse("interfaces", args.interfaces.as_deref())?;
     let exclude_interfaces = match &args.exclude_interfaces {
@@ -181,6 +181,7 @@ fn config(rules: Rules, args: &CaptureArgs, around: &Surroundings) -> CaptureCon
         buffer_size: 64 << 20,
         observations: false,
         own: Vec::new(),
+        spare_rules: 0,
         agent_ip: around.address,
         node: Arc::clone(&around.node),
         limits: limits(args),
@@ -196,8 +197,9 @@ fn limits(args: &CaptureArgs) -> Limits {
 }
 
 /// Our own connection is left out if what we show travels over it: otherwise showing traffic makes traffic to show.
-fn own(args: &CaptureArgs, around: &Surroundings) -> Option<(SocketAddr, SocketAddr)> {
-    around.ssh.filter(|_| args.include_self != Some(true) && !around.stdout_is_file)
+fn own(args: &CaptureArgs, around: &Surroundings) -> Option<Own> {
+    let shown_over = around.ssh.filter(|_| args.include_self != Some(true) && !around.stdout_is_file);
+    shown_over.map(|(local, remote)| Own::Connection(local, remote))
 }
 
 /// What is asked for, else the table (`None`) on a terminal and JSON lines elsewhere.

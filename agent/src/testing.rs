@@ -25,6 +25,7 @@ pub(crate) fn config(mode: Mode) -> CaptureConfig {
         buffer_size: 1 << 20,
         observations: false,
         own: Vec::new(),
+        spare_rules: 0,
         agent_ip: None,
         node: Arc::from("here"),
         limits: Limits { time: None, bytes: None, packets: None },

@@ -4,7 +4,7 @@ use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{rules::Rules, schema::Feature};
+use crate::{Own, rules::Rules, schema::Feature};
 
 /// Flows or packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,8 +91,11 @@ pub struct CaptureConfig {
     pub buffer_size: u32,
     /// Also keep each observation of a flow that was seen in several namespaces.
     pub observations: bool,
-    /// Five-tuples of the capture's own connections, left out unless empty: `(local, remote)` ends of TCP connections.
-    pub own: Vec<(std::net::SocketAddr, std::net::SocketAddr)>,
+    /// The capture's own traffic, left out and counted.
+    pub own: Vec<Own>,
+    /// Room for this many rules besides those that there are, so that they can be replaced while the capture runs. 0 where they
+    /// will not be: the kernel's verifier walks through all the room there is.
+    pub spare_rules: u16,
     /// Address that records bear as `AgentIP`.
     pub agent_ip: Option<IpAddr>,
     /// Name that batches bear.

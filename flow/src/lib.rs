@@ -5,8 +5,11 @@
 
 pub mod batch;
 pub mod config;
+pub mod control;
 pub mod counters;
 pub mod duration;
+mod enrich;
+mod own;
 pub mod rules;
 pub mod schema;
 pub mod show;
@@ -20,6 +23,8 @@ pub use batch::{
 };
 pub use config::CaptureConfig;
 pub use counters::Counters;
+pub use enrich::Enrich;
+pub use own::Own;
 pub use rules::{Rule, Rules};
 pub use schema::{Feature, Field, FlowRecord, Group};
 pub use stop::{Reason, Stop};

@@ -10,7 +10,7 @@ use agent_common::{
     },
 };
 use flow::{
-    CaptureConfig,
+    CaptureConfig, Own,
     rules::{Action, Direction, Ports},
 };
 use ipnet::IpNet;
@@ -28,7 +28,7 @@ unsafe impl aya::Pod for Table {}
 
 /// The table for a capture: its own connections first, then the rules in order.
 pub(crate) fn table(config: &CaptureConfig) -> Result<Table, AgentError> {
-    let own = config.own.iter().flat_map(|(local, remote)| own(*local, *remote));
+    let own = config.own.iter().flat_map(|own| own_rules(*own));
     let all: Vec<Rule> = own.chain(config.rules.iter().map(rule)).collect();
     let too_many = AgentError::TooManyRules { given: all.len(), most: MAX_RULES };
     RuleTable::new(&all).map(Table).ok_or(too_many)
@@ -36,11 +36,27 @@ pub(crate) fn table(config: &CaptureConfig) -> Result<Table, AgentError> {
 
 /// How many rules the kernel's table has for a capture: two for each of its own connections, and those that were asked for.
 pub(crate) fn count(config: &CaptureConfig) -> usize {
-    2 * config.own.len() + config.rules.len()
+    2 * config.own.len() + config.rules.len() + usize::from(config.spare_rules)
+}
+
+fn own_rules(own: Own) -> [Rule; 2] {
+    match own {
+        Own::Connection(local, remote) => connection(local, remote),
+        Own::Address(address) => whole_address(address.to_canonical()),
+    }
+}
+
+/// Both directions of everything an address has to do with.
+fn whole_address(address: IpAddr) -> [Rule; 2] {
+    [(Some(address.into()), None), (None, Some(address.into()))].map(|(net, peer)| {
+        let mut rule = Rule { action: ACTION_OWN, ..Rule::ANY };
+        set_nets(&mut rule, net, peer);
+        rule
+    })
 }
 
 /// Both directions of one TCP connection.
-fn own(local: SocketAddr, remote: SocketAddr) -> [Rule; 2] {
+fn connection(local: SocketAddr, remote: SocketAddr) -> [Rule; 2] {
     [(local, remote), (remote, local)].map(|(from, to)| {
         let mut rule = Rule { action: ACTION_OWN, proto: TCP, ..Rule::ANY };
         rule.conditions = COND_PROTO | COND_SPORT | COND_DPORT;
@@ -165,7 +181,7 @@ mod tests {
     #[test]
     fn own_connections_come_first_and_do_not_make_others_be_rejected() {
         let mut config = config(Mode::Flows);
-        config.own = vec![("10.0.0.1:1000".parse().unwrap(), "10.0.0.2:53".parse().unwrap())];
+        config.own = vec![Own::Connection("10.0.0.1:1000".parse().unwrap(), "10.0.0.2:53".parse().unwrap())];
         assert_eq!(decide(&config), ACTION_ACCEPT, "it is UDP, the connection is TCP");
         let table = table(&config).unwrap().0;
         assert_eq!((table.count, table.rules[0].action, table.rules[1].sport[0]), (2, ACTION_OWN, [53, 53]));

@@ -28,6 +28,7 @@ pub(crate) fn config(prefix: &str) -> CaptureConfig {
         buffer_size: 32 << 20,
         observations: false,
         own: Vec::new(),
+        spare_rules: 0,
         agent_ip: None,
         node: Arc::from("test"),
         limits: Limits { time: None, bytes: None, packets: None },

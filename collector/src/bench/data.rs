@@ -28,6 +28,7 @@ pub fn config(mode: Mode) -> CaptureConfig {
         buffer_size: 1 << 24,
         observations: false,
         own: Vec::new(),
+        spare_rules: 0,
         agent_ip: None,
         node: "bench".into(),
         limits: Limits { time: None, bytes: None, packets: None },

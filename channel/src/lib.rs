@@ -1,0 +1,1 @@
+//! The way between agents and collector: frames, mutual TLS, sequence, reconnect, control.

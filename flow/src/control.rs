@@ -1,0 +1,88 @@
+//! What agent and collector tell each other besides batches. Pure data; how it travels is the channel's business.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Own, Rules, config::CaptureConfig};
+
+/// What an agent says of itself when it connects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Name of its node.
+    pub node: String,
+    /// Drawn at random when the agent's process began: a restarted agent is another life, whose batches count from 0 again.
+    pub life: u64,
+    /// Our version, `X.Y.Z`.
+    pub version: String,
+    /// `x86_64`, `aarch64`.
+    pub arch: String,
+    /// Release of its kernel.
+    pub kernel: String,
+}
+
+/// From the collector to an agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ToAgent {
+    /// What to capture; the first message, and the same again after a reconnect.
+    Begin(Box<CaptureConfig>),
+    /// Replaces rules and own traffic while the capture runs.
+    Filter {
+        /// Rules from now on.
+        rules: Rules,
+        /// Own traffic from now on.
+        own: Vec<Own>,
+    },
+    /// Report, now and whenever it changes, which TCP connections there are to this local port.
+    WatchPort(u16),
+    /// Detach, deliver what there is, end.
+    Stop {
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// From an agent to the collector, besides batches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromAgent {
+    /// How far it has come.
+    State(AgentState),
+    /// Established TCP connections to the port that [`ToAgent::WatchPort`] named: all of them.
+    Connections(Vec<Connection>),
+}
+
+/// How far an agent has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AgentState {
+    /// Connected, loading its programs.
+    Starting,
+    /// Capturing.
+    Attached {
+        /// Interfaces watched.
+        interfaces: u32,
+        /// Network namespaces watched.
+        namespaces: u32,
+        /// What this kernel or these rights limit, in sentences.
+        limits: Vec<String>,
+    },
+    /// It cannot capture here; it ends by itself.
+    Failed {
+        /// Why, in one sentence.
+        what: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// It has delivered its last batch.
+    Ended,
+}
+
+/// An established TCP connection of the agent's host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    /// Our end.
+    pub local: SocketAddr,
+    /// The other end.
+    pub remote: SocketAddr,
+    /// Bytes that the other end has acknowledged since it was opened.
+    pub acked: u64,
+}

@@ -1,0 +1,1 @@
+//! Who had which address when, on a Kubernetes cluster: watches and look-ups.
