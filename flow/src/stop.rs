@@ -5,8 +5,10 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
+
 /// Why a capture ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reason {
     /// `--max-time` is over.
     Time,
@@ -20,6 +22,8 @@ pub enum Reason {
     Signal(i32),
     /// Whoever reads our standard output has gone.
     BrokenPipe,
+    /// The client of a capture on a cluster is gone: its lease has lapsed.
+    Lapsed,
     /// Something failed; the sentence says what.
     Failed(String),
 }
