@@ -1,0 +1,169 @@
+//! Removal of a capture from the cluster: workloads first, then the namespace and with it everything; waits until it is
+//! gone, and says what is not.
+//!
+//! Owns the order and the waiting. Touches nothing that does not bear our label.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::{
+    apps::v1::DaemonSet,
+    core::v1::{Namespace, Node, Pod},
+};
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::{DeleteParams, ListParams},
+};
+use tokio::time;
+
+use super::{
+    ask::{ask, ask_gone},
+    orphans,
+};
+use crate::{error::Error, marks};
+
+/// What failures begin with.
+const WHAT: &str = "cleaning up";
+
+/// Longest wait for pods whose node answers.
+const PODS: Duration = Duration::from_secs(20);
+
+/// Longest wait for the namespace after that.
+const NAMESPACE: Duration = Duration::from_secs(60);
+
+/// Time between two looks.
+const POLL: Duration = Duration::from_millis(150);
+
+/// Time that an agent is given to detach.
+const AGENT_GRACE: u32 = 5;
+
+/// What could not be removed, or not seen to be gone, in sentences.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Left(pub(crate) Vec<String>);
+
+/// Removes the capture in `namespace` and waits until it is gone; `tell` hears what is waited for.
+///
+/// # Errors
+/// The namespace is not ours, or the API server refuses or cannot be reached.
+pub(crate) async fn remove(client: &Client, namespace: &str, tell: &dyn Fn(&str)) -> Result<Left, Error> {
+    let removal = Removal { client, namespace };
+    let namespaces = Api::<Namespace>::all(client.clone());
+    let Some(found) = ask(WHAT, || namespaces.get_opt(namespace)).await? else {
+        return Ok(Left::default());
+    };
+    if !marks::is_ours(found.labels()) {
+        let text = format!("namespace {namespace} does not bear the label {}: it is not ours to delete", marks::OURS);
+        return Err(Error::failed(text));
+    }
+    tell("removing the agents");
+    let mut left = Left::default();
+    removal.workloads(&mut left).await?;
+    tell("removing the namespace");
+    ask_gone(WHAT, || namespaces.delete(namespace, &DeleteParams::background())).await?;
+    removal.wait_for_namespace(&mut left).await?;
+    removal.wait_for_the_rest(&found, &mut left).await;
+    Ok(left)
+}
+
+struct Removal<'a> {
+    client: &'a Client,
+    namespace: &'a str,
+}
+
+impl Removal<'_> {
+    fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), self.namespace)
+    }
+
+    /// Agents get the time to detach, the collector has nothing to do any more.
+    async fn workloads(&self, left: &mut Left) -> Result<(), Error> {
+        let sets = Api::<DaemonSet>::namespaced(self.client.clone(), self.namespace);
+        let ours = ListParams::default().labels(marks::OURS);
+        ask_gone(WHAT, || sets.delete_collection(&DeleteParams::background(), &ours)).await?;
+        let lost = self.lost_nodes().await;
+        let pods = ask(WHAT, || self.pods().list(&ours)).await?;
+        for pod in &pods {
+            let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
+            let out_of_reach = lost.contains(&node);
+            if out_of_reach {
+                left.0.push(format!("node {node} does not answer: agent and filters may still be on it"));
+            }
+            let grace = if out_of_reach || marks::is_collector(pod.labels()) { 0 } else { AGENT_GRACE };
+            let how = DeleteParams { grace_period_seconds: Some(grace), ..DeleteParams::background() };
+            ask_gone(WHAT, || self.pods().delete(&pod.name_any(), &how)).await?;
+        }
+        self.wait_for_pods(left).await
+    }
+
+    /// Names of nodes that do not answer; none where they may not be looked at.
+    async fn lost_nodes(&self) -> Vec<String> {
+        let nodes = Api::<Node>::all(self.client.clone()).list(&ListParams::default()).await;
+        let lost = |node: &Node| {
+            let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+            conditions.filter(|condition| condition.type_ == "Ready").any(|condition| condition.status != "True")
+        };
+        nodes.map(|list| list.items.iter().filter(|node| lost(node)).map(ResourceExt::name_any).collect()).unwrap_or_default()
+    }
+
+    async fn wait_for_pods(&self, left: &mut Left) -> Result<(), Error> {
+        let start = Instant::now();
+        loop {
+            let pods = ask(WHAT, || self.pods().list(&ListParams::default().labels(marks::OURS))).await?;
+            if pods.items.is_empty() {
+                return Ok(());
+            }
+            if start.elapsed() > PODS {
+                return self.force(pods.items, left).await;
+            }
+            time::sleep(POLL).await;
+        }
+    }
+
+    /// Pods that do not go: their objects are removed, and it is said that what they ran may go on.
+    async fn force(&self, pods: Vec<Pod>, left: &mut Left) -> Result<(), Error> {
+        for pod in pods {
+            let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
+            left.0.push(format!("pod {} on node {node} did not end in {PODS:?} and was removed by force", pod.name_any()));
+            let how = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::background() };
+            ask_gone(WHAT, || self.pods().delete(&pod.name_any(), &how)).await?;
+        }
+        Ok(())
+    }
+
+    async fn wait_for_namespace(&self, left: &mut Left) -> Result<(), Error> {
+        let namespaces = Api::<Namespace>::all(self.client.clone());
+        let start = Instant::now();
+        while let Some(found) = ask(WHAT, || namespaces.get_opt(self.namespace)).await? {
+            if start.elapsed() > NAMESPACE {
+                let why = blocked(&found).unwrap_or_else(|| "its deletion takes long".to_owned());
+                left.0.push(format!("namespace {}: {why}", self.namespace));
+                break;
+            }
+            time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// Cluster-scoped objects are owned by the namespace: the garbage collector takes them a moment later.
+    async fn wait_for_the_rest(&self, namespace: &Namespace, left: &mut Left) {
+        let Some(capture) = marks::capture(namespace.labels()) else { return };
+        let start = Instant::now();
+        loop {
+            let remaining = orphans::of_capture(self.client, capture).await;
+            if remaining.is_empty() {
+                return;
+            }
+            if start.elapsed() > PODS {
+                left.0.extend(remaining);
+                return;
+            }
+            time::sleep(POLL).await;
+        }
+    }
+}
+
+/// What the namespace controller says keeps it.
+fn blocked(namespace: &Namespace) -> Option<String> {
+    let conditions = namespace.status.as_ref()?.conditions.as_ref()?;
+    let found = conditions.iter().find(|condition| condition.status == "True" && condition.message.is_some())?;
+    found.message.clone()
+}
