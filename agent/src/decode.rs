@@ -120,12 +120,13 @@ impl Decoder {
 pub(crate) fn observations<'a>(
     row: &Row<'a>,
     points: &'a Points,
-    record: u32,
+    record: i32,
 ) -> impl Iterator<Item = Observation> + 'a {
     row.members.iter().map(move |member| {
         let point = points.get(member.point);
         Observation {
             record,
+            node: None,
             netns: Arc::clone(&point.netns),
             interface: Arc::clone(&point.interface),
             direction: u8::from(point.place.egress),

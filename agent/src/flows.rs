@@ -128,7 +128,7 @@ impl Flows {
                 batch.records.reserve_exact(RECORDS);
             }
             if *with_observations {
-                batch.observations.extend(observations(row, points, batch.records.len() as u32));
+                batch.observations.extend(observations(row, points, batch.records.len() as i32));
             }
             batch.records.push(decoder.record(row, now_ns));
             if batch.records.len() == RECORDS {

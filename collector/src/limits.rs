@@ -67,7 +67,7 @@ impl Allowance {
                 }
                 let past = batch.records.len() - keep;
                 batch.records.truncate(keep);
-                batch.observations.retain(|observation| (observation.record as usize) < keep);
+                batch.observations.retain(|observation| i64::from(observation.record) < keep as i64);
                 past as u64
             }
         }
@@ -84,13 +84,14 @@ mod tests {
         let record = |n: &u64| FlowRecord { packets: Some(*n), ..FlowRecord::default() };
         let observation = |record| Observation {
             record,
+            node: None,
             netns: "".into(),
             interface: "eth0".into(),
             direction: 0,
             bytes: 0,
             packets: 0,
         };
-        let observations = (0..packets.len() as u32).map(observation).collect();
+        let observations = (0..packets.len() as i32).map(observation).collect();
         Body::Flows(FlowBatch { records: packets.iter().map(record).collect(), observations })
     }
 

@@ -71,7 +71,7 @@ pub(crate) struct Piece<'a> {
     /// The same, as text.
     pub(crate) text: &'a Encoder,
     /// Index of `records[0]` in its batch, to which `observations` refer.
-    pub(crate) first_record: u32,
+    pub(crate) first_record: i32,
     /// Observations of these records.
     pub(crate) observations: &'a [Observation],
     /// Packets.
@@ -227,9 +227,9 @@ impl Stores {
                 for (n, records) in flows.records.chunks(RECORDS).enumerate() {
                     encoder.encode(records);
                     let first = n * RECORDS;
-                    let end = observations.partition_point(|o| (o.record as usize) < first + records.len());
+                    let end = observations.partition_point(|o| i64::from(o.record) < (first + records.len()) as i64);
                     (piece.observations, observations) = observations.split_at(end);
-                    self.data(&Piece { records, text: &encoder, first_record: first as u32, ..piece });
+                    self.data(&Piece { records, text: &encoder, first_record: first as i32, ..piece });
                 }
                 self.encoder = encoder;
             }

@@ -135,10 +135,11 @@ fn observations_refer_to_their_records() {
     for record in [599, 3, 300] {
         flows.observations.push(flow::Observation {
             record,
+            node: None,
             netns: "blue".into(),
             interface: "eth0".into(),
             direction: 1,
-            bytes: u64::from(record),
+            bytes: record as u64,
             packets: 1,
         });
     }

@@ -52,8 +52,11 @@ pub struct FlowBatch {
 /// What one interface and direction counted of a flow in the interval of its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
-    /// Index of the record in [`FlowBatch::records`].
-    pub record: u32,
+    /// Index of the record in [`FlowBatch::records`]. Where batches of several nodes were merged it may be negative: the
+    /// record is that many before the first of this batch, in the order in which records were merged.
+    pub record: i32,
+    /// Machine that counted, where it is not [`Batch::node`].
+    pub node: Option<Arc<str>>,
     /// Network namespace, as in [`Interface::netns`].
     pub netns: Arc<str>,
     /// Name of the interface.

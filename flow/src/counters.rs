@@ -73,6 +73,10 @@ counters! {
     lost_sequence, "lost: sequence gap", true;
     /// Records or packets that could not be written to a file.
     lost_store, "lost: store failed", true;
+    /// Packets that came so late from their node that they do not stand in the order of their times.
+    out_of_order, "packets out of order", false;
+    /// Flows forgotten early because there were too many: what several nodes saw of them may count twice.
+    unmerged, "flows not merged between nodes", false;
     /// Records or packets past a limit (`--max-packets`, `--max-bytes`): seen, not written.
     past_limit, "past the limit", false;
     /// Records or packets that the live table did not show because it was behind (the files have them).

@@ -39,9 +39,9 @@ impl Filter {
         for record in &batch.records {
             let takes = verdict(&self.rules, &Subject::from(record)) == Action::Accept;
             places.push(takes.then_some(kept));
-            kept += u32::from(takes);
+            kept += i32::from(takes);
         }
-        let place = |record: u32| places.get(record as usize).copied().flatten();
+        let place = |record: i32| usize::try_from(record).ok().and_then(|at| places.get(at).copied()).flatten();
         batch.observations.retain_mut(|observation| {
             let place = place(observation.record);
             observation.record = place.unwrap_or_default();
@@ -102,6 +102,7 @@ mod tests {
         let record = |proto| FlowRecord { proto: Some(proto), ..FlowRecord::default() };
         let observation = |record| Observation {
             record,
+            node: None,
             netns: "".into(),
             interface: Arc::from(format!("if{record}")),
             direction: 0,

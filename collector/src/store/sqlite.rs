@@ -145,8 +145,11 @@ impl SqliteFile {
             self.next += 1;
         }
         for observation in piece.observations {
-            let row = first + u64::from(observation.record.saturating_sub(piece.first_record));
-            self.insert.observation(row as i64, observation)?;
+            let row = first as i64 + i64::from(observation.record) - i64::from(piece.first_record);
+            // A record before the first row of this file is in none of ours.
+            if row > 0 {
+                self.insert.observation(row, piece.node, observation)?;
+            }
         }
         Ok(())
     }

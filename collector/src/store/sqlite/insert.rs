@@ -110,7 +110,7 @@ impl Insert {
         let names = Field::ALL.iter().map(|field| field.name()).collect::<Vec<_>>().join(", ");
         let marks = ", ?".repeat(Field::ALL.len());
         let flow = format!("INSERT INTO flow (id, {names}) VALUES (?{marks})");
-        let observation = "INSERT INTO observation VALUES (?, ?, ?, ?, ?, ?)";
+        let observation = "INSERT INTO observation VALUES (?, ?, ?, ?, ?, ?, ?)";
         Ok(Self {
             flow: Statement::prepare(connection, &flow)?,
             observation: Statement::prepare(connection, observation)?,
@@ -142,17 +142,18 @@ impl Insert {
     }
 
     /// A row of `observation`.
-    pub(super) fn observation(&self, record: i64, observation: &Observation) -> Result<()> {
-        let Observation { record: _, netns, interface, direction, bytes, packets } = observation;
+    pub(super) fn observation(&self, record: i64, node: &str, observation: &Observation) -> Result<()> {
+        let Observation { record: _, node: other, netns, interface, direction, bytes, packets } = observation;
         self.observation.int(1, record)?;
-        // SAFETY: `observation` is borrowed until this function, hence `run`, has returned.
+        // SAFETY: `node` and `observation` are borrowed until this function, hence `run`, has returned.
         unsafe {
-            self.observation.text(2, netns.as_bytes())?;
-            self.observation.text(3, interface.as_bytes())?;
+            self.observation.text(2, other.as_deref().unwrap_or(node).as_bytes())?;
+            self.observation.text(3, netns.as_bytes())?;
+            self.observation.text(4, interface.as_bytes())?;
         }
-        self.observation.int(4, i64::from(*direction))?;
-        self.observation.int(5, *bytes as i64)?;
-        self.observation.int(6, *packets as i64)?;
+        self.observation.int(5, i64::from(*direction))?;
+        self.observation.int(6, *bytes as i64)?;
+        self.observation.int(7, *packets as i64)?;
         self.observation.run()
     }
 

@@ -48,7 +48,7 @@ fn column_type(kind: Kind) -> &'static str {
 const TABLES: &str = "
 CREATE TABLE observation (
     record INTEGER NOT NULL REFERENCES flow (id),
-    netns TEXT, interface TEXT, direction INTEGER, bytes INTEGER, packets INTEGER);
+    node TEXT, netns TEXT, interface TEXT, direction INTEGER, bytes INTEGER, packets INTEGER);
 CREATE TABLE capture (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 ";
 
