@@ -1,15 +1,18 @@
 //! A running capture: made by [`start`], ended by [`Agent::finish`], by its `Stop`, or by being dropped.
 
-use std::thread::{self, JoinHandle};
+use std::{
+    sync::{Mutex, PoisonError},
+    thread::{self, JoinHandle},
+};
 
-use flow::{CaptureConfig, Counters, Sink, Stop, config::Mode};
+use flow::{CaptureConfig, Counters, Own, Rule, Sink, Stop, config::Mode};
 
 use crate::{
     decode::Decoder,
     drain::Drainer,
     error::AgentError,
     flows::Flows,
-    loader::{self, settings::NetnsSource},
+    loader::{self, filter::Filter, settings::NetnsSource},
     observer::{self, Attached, AttachedNow, Observer},
     outbox::Outbox,
     packets::Packets,
@@ -24,6 +27,7 @@ pub struct Agent {
     thread: Option<JoinHandle<Result<Counters, AgentError>>>,
     finish: Finish,
     attached: AttachedNow,
+    filter: Mutex<Filter>,
 }
 
 /// Begins a capture. When this returns, rules are in force and programs are on everything that was there.
@@ -54,7 +58,7 @@ pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<A
     };
     let thread = thread.map_err(|error| AgentError::os("cannot start a thread", error))?;
     give_back_memory();
-    Ok(Agent { thread: Some(thread), finish, attached })
+    Ok(Agent { thread: Some(thread), finish, attached, filter: Mutex::new(loaded.filter) })
 }
 
 /// What only loading needed (the kernel's types are several MB) goes back to the system.
@@ -70,6 +74,17 @@ impl Agent {
     /// How much is watched at this moment.
     pub fn attached(&self) -> Attached {
         self.attached.get()
+    }
+
+    /// Replaces rules and own traffic while packets flow: each packet is judged by the old ones or by the new ones. What
+    /// [`CaptureConfig::own`] said counts no more. Returns when the new ones are in force everywhere (about 20 ms).
+    ///
+    /// # Errors
+    /// More rules than there is room for, see [`CaptureConfig::spare_rules`] (a connection of [`Own`] takes two, an address one);
+    /// the old ones stay in force then.
+    pub fn set_filter(&self, rules: &[Rule], own: &[Own]) -> Result<(), AgentError> {
+        // Whatever happened under the lock, which table is in force is known.
+        self.filter.lock().unwrap_or_else(PoisonError::into_inner).replace(rules, own)
     }
 
     /// Whether the capture has ended by itself.

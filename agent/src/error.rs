@@ -66,6 +66,14 @@ pub enum AgentError {
         /// How many fit.
         most: usize,
     },
+    /// More rules than the programs of this capture were loaded for.
+    #[error("{given} rules, own traffic included, do not fit into a running capture that has room for {room}")]
+    NoRoomForRules {
+        /// How many there are.
+        given: usize,
+        /// How many fit: those that the capture began with and its spare ones.
+        room: usize,
+    },
     /// The kernel did not take the programs.
     #[error("the kernel refused the eBPF programs: {0}")]
     Load(String),

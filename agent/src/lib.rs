@@ -31,5 +31,6 @@ mod worker;
 pub use agent::{Agent, start};
 pub use error::AgentError;
 pub use interfaces::check_pattern;
+pub use netlink::{conntrack::translated, sockets::connections};
 pub use observer::Attached;
-pub use preflight::{Support, own_address, preflight};
+pub use preflight::{Support, kernel_release, own_address, preflight};

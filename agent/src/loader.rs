@@ -1,5 +1,6 @@
 //! Loading the programs with their settings, sizes and rules. Only here (and in what it returns) does aya show.
 
+pub(crate) mod filter;
 pub(crate) mod rules;
 pub(crate) mod settings;
 
@@ -18,6 +19,7 @@ use aya::{
 use flow::{CaptureConfig, Counters, LinkType, config::Mode};
 
 use self::{
+    filter::Filter,
     rules::{Table, table},
     settings::{NetnsSource, PACKET_RINGS, Settings},
 };
@@ -38,6 +40,7 @@ pub(crate) struct Loaded {
     pub(crate) counters: KernelCounters,
     pub(crate) flows: FlowMaps,
     pub(crate) packets: PacketMaps,
+    pub(crate) filter: Filter,
 }
 
 /// The programs, by what frames begin with and by direction.
@@ -89,7 +92,7 @@ fn load_with(config: &CaptureConfig, source: NetnsSource, cpus: u32, table: &Tab
     let mut ebpf = loader.load(&object).map_err(describe)?;
     // Programs first: aya closes a map that is taken out and dropped, after which nothing could refer to it.
     let programs = Programs::load(&mut ebpf)?;
-    write_rules(&mut ebpf, table)?;
+    let filter = Filter::begin(&mut ebpf, config, table)?;
     let rings = if config.mode == Mode::Packets { settings.rings } else { 0 };
     Ok(Loaded {
         programs,
@@ -104,14 +107,8 @@ fn load_with(config: &CaptureConfig, source: NetnsSource, cpus: u32, table: &Tab
             rings: PACKET_RINGS[..rings].iter().map(|name| take(&mut ebpf, name)).collect::<Result<_, _>>()?,
             lost: take(&mut ebpf, "LOST_BY_IFACE")?,
         },
+        filter,
     })
-}
-
-fn write_rules(ebpf: &mut Ebpf, table: &Table) -> Result<(), AgentError> {
-    let mut tables: Array<MapData, Table> = take(ebpf, "RULES")?;
-    let mut active: Array<MapData, u32> = take(ebpf, "RULES_ACTIVE")?;
-    tables.set(0, table, 0).map_err(describe)?;
-    active.set(0, 0, 0).map_err(describe)
 }
 
 /// A map by name, as the kind that it is.

@@ -1,11 +1,13 @@
-//! Routing netlink: one socket in one namespace, requests and their answers (RFC 3549, netlink(7)).
+//! Netlink: one socket in one namespace, requests and their answers (RFC 3549, netlink(7)).
 //!
 //! Must not know what the answers are used for. Attributes of no interest are skipped, not parsed, so that a newer
 //! kernel's messages are never refused.
 
 pub(crate) mod attributes;
+pub(crate) mod conntrack;
 pub(crate) mod link;
 pub(crate) mod nsid;
+pub(crate) mod sockets;
 pub(crate) mod tc;
 
 use std::{
@@ -56,8 +58,14 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
+    /// For routing messages.
     pub(crate) fn open() -> io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        Self::of(NETLINK_ROUTE)
+    }
+
+    /// For messages of another protocol.
+    fn of(protocol: isize) -> io::Result<Self> {
+        let mut socket = Socket::new(protocol)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
         set_patience(&socket)?;

@@ -52,7 +52,7 @@ const BPF: u32 = 39;
 pub fn preflight(config: &CaptureConfig) -> Result<Support, AgentError> {
     let selection = Selection::new(&config.interfaces, &config.exclude_interfaces)?;
     table(config)?;
-    let kernel = release();
+    let kernel = kernel_release();
     check_kernel(&kernel)?;
     check_path(&config.netns)?;
     check_rights(&config.netns)?;
@@ -83,7 +83,8 @@ fn limits(config: &CaptureConfig, tcx: bool, namespaces: bool) -> Vec<String> {
     limits
 }
 
-fn release() -> String {
+/// Release of the running kernel, as `uname -r` tells it; empty where /proc does not.
+pub fn kernel_release() -> String {
     fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
 }
 

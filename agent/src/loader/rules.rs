@@ -26,33 +26,36 @@ pub(crate) struct Table(pub(crate) RuleTable);
 // SAFETY: integers and arrays of them; agent-common asserts that there is no padding.
 unsafe impl aya::Pod for Table {}
 
-/// The table for a capture: its own connections first, then the rules in order.
+/// The table for a capture: its own traffic first, then the rules in order.
 pub(crate) fn table(config: &CaptureConfig) -> Result<Table, AgentError> {
-    let own = config.own.iter().flat_map(|own| own_rules(*own));
-    let all: Vec<Rule> = own.chain(config.rules.iter().map(rule)).collect();
+    of(&config.rules, &config.own)
+}
+
+/// The table for these rules and this traffic of the capture's own, which wins over all of them.
+pub(crate) fn of(rules: &[flow::Rule], own: &[Own]) -> Result<Table, AgentError> {
+    let all: Vec<Rule> = own.iter().flat_map(own_rules).chain(rules.iter().map(rule)).collect();
     let too_many = AgentError::TooManyRules { given: all.len(), most: MAX_RULES };
     RuleTable::new(&all).map(Table).ok_or(too_many)
 }
 
-/// How many rules the kernel's table has for a capture: two for each of its own connections, and those that were asked for.
-pub(crate) fn count(config: &CaptureConfig) -> usize {
-    2 * config.own.len() + config.rules.len() + usize::from(config.spare_rules)
+/// How many rules the programs look at: those that there are and those that may come, as far as the table goes.
+pub(crate) fn room(config: &CaptureConfig) -> usize {
+    let own: usize = config.own.iter().map(|own| own_rules(own).len()).sum();
+    (own + config.rules.len() + usize::from(config.spare_rules)).min(MAX_RULES)
 }
 
-fn own_rules(own: Own) -> [Rule; 2] {
-    match own {
-        Own::Connection(local, remote) => connection(local, remote),
-        Own::Address(address) => whole_address(address.to_canonical()),
+fn own_rules(own: &Own) -> Vec<Rule> {
+    match *own {
+        Own::Connection(local, remote) => connection(local, remote).to_vec(),
+        Own::Address(address) => vec![whole_address(address.to_canonical())],
     }
 }
 
-/// Both directions of everything an address has to do with.
-fn whole_address(address: IpAddr) -> [Rule; 2] {
-    [(Some(address.into()), None), (None, Some(address.into()))].map(|(net, peer)| {
-        let mut rule = Rule { action: ACTION_OWN, ..Rule::ANY };
-        set_nets(&mut rule, net, peer);
-        rule
-    })
+/// Everything from and to an address: networks are matched either way round.
+fn whole_address(address: IpAddr) -> Rule {
+    let mut rule = Rule { action: ACTION_OWN, ..Rule::ANY };
+    set_nets(&mut rule, Some(address.into()), None);
+    rule
 }
 
 /// Both directions of one TCP connection.

@@ -122,7 +122,7 @@ fn globals(config: &CaptureConfig, source: NetnsSource, rings: usize, cpus: u32)
         ("MODE", u32::from(config.mode == Mode::Packets)),
         ("SNAPLEN", snaplen),
         ("SAMPLING", config.sampling.max(1)),
-        ("RULES_ROOM", rules::count(config) as u32),
+        ("RULES_ROOM", rules::room(config) as u32),
         ("RING_SHIFT", cpus.max(1).next_power_of_two().ilog2().saturating_sub(rings.ilog2())),
         ("RING_MASK", rings as u32 - 1),
         ("NETNS_SOURCE", kind),

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::c_int,
-    fs::File,
+    fs::{self, File},
     io,
     net::{Ipv4Addr, UdpSocket},
     os::{
@@ -18,8 +18,12 @@ const NAMESPACE_OF_SOCKET: libc::c_ulong = 0x894c;
 /// `SO_NETNS_COOKIE` of include/uapi/asm-generic/socket.h.
 const NETNS_COOKIE: c_int = 71;
 
-/// Runs `what` inside the namespace that a file refers to.
+/// Runs `what` inside the namespace that a file refers to. Where the caller is already there, nothing is entered: that would
+/// need CAP_SYS_ADMIN.
 pub(crate) fn within<T: Send>(namespace: BorrowedFd<'_>, what: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    if is_here(namespace)? {
+        return what();
+    }
     thread::scope(|scope| {
         let thread = scope.spawn(|| {
             // SAFETY: changes the calling thread only, which ends with this closure.
@@ -30,6 +34,13 @@ pub(crate) fn within<T: Send>(namespace: BorrowedFd<'_>, what: impl FnOnce() -> 
         });
         thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread inside a namespace failed")))
     })
+}
+
+/// Whether the calling thread is in the namespace.
+fn is_here(namespace: BorrowedFd<'_>) -> io::Result<bool> {
+    let there = File::from(namespace.try_clone_to_owned()?).metadata()?;
+    let here = fs::metadata("/proc/thread-self/ns/net")?;
+    Ok((there.dev(), there.ino()) == (here.dev(), here.ino()))
 }
 
 /// As [`within`], for a path.

@@ -135,7 +135,7 @@ fn kernel_a_single_namespace_by_its_path() {
         _ => None,
     });
     let of_port = observed.flat_map(|flows| {
-        let wanted = |record: u32| flows.records[record as usize].dst_port == Some(9999);
+        let wanted = |record: i32| flows.records[record as usize].dst_port == Some(9999);
         flows.observations.iter().filter(move |observation| wanted(observation.record))
     });
     let counts: Vec<_> = of_port.map(|of| (of.interface.to_string(), of.direction, of.packets)).collect();

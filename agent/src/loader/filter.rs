@@ -1,0 +1,64 @@
+//! The filter of a running capture: two tables in the kernel, one in force, the other free to be written.
+
+use std::fmt;
+
+use aya::{
+    Ebpf,
+    maps::{Array, MapData},
+};
+use flow::{CaptureConfig, Own, Rule};
+
+use super::{
+    describe,
+    rules::{self, Table},
+    take,
+};
+use crate::{bpf::grace, error::AgentError};
+
+/// The two tables, which one is in force, and how many rules the programs look at.
+pub(crate) struct Filter {
+    tables: Array<MapData, Table>,
+    active: Array<MapData, u32>,
+    in_force: u32,
+    room: usize,
+}
+
+impl Filter {
+    /// Puts the first table in force, before anything is attached.
+    pub(super) fn begin(ebpf: &mut Ebpf, config: &CaptureConfig, table: &Table) -> Result<Self, AgentError> {
+        let mut filter = Self {
+            tables: take(ebpf, "RULES")?,
+            active: take(ebpf, "RULES_ACTIVE")?,
+            in_force: 0,
+            room: rules::room(config),
+        };
+        filter.tables.set(0, table, 0).map_err(describe)?;
+        filter.active.set(0, 0, 0).map_err(describe)?;
+        Ok(filter)
+    }
+
+    /// Puts other rules in force: written where no program looks, then switched to. Every packet is judged by the one table
+    /// or by the other. When this returns, no program looks at the old one any more.
+    ///
+    /// # Errors
+    /// More rules than the programs were loaded for; the filter stays as it is then.
+    pub(crate) fn replace(&mut self, rules: &[Rule], own: &[Own]) -> Result<(), AgentError> {
+        let table = rules::of(rules, own)?;
+        let given = table.0.count as usize;
+        if given > self.room {
+            return Err(AgentError::NoRoomForRules { given, room: self.room });
+        }
+        let idle = 1 - self.in_force;
+        self.tables.set(idle, table, 0).map_err(describe)?;
+        self.active.set(0, idle, 0).map_err(describe)?;
+        self.in_force = idle;
+        grace::wait().map_err(|error| AgentError::os("cannot wait for the eBPF programs to end", error))
+    }
+}
+
+impl fmt::Debug for Filter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { in_force, room, .. } = self;
+        formatter.debug_struct("Filter").field("in_force", in_force).field("room", room).finish_non_exhaustive()
+    }
+}
