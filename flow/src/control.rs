@@ -1,6 +1,6 @@
 //! What agent and collector tell each other besides batches. Pure data; how it travels is the channel's business.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,8 +33,13 @@ pub enum ToAgent {
         /// Own traffic from now on.
         own: Vec<Own>,
     },
-    /// Report, now and whenever it changes, which TCP connections there are to this local port.
-    WatchPort(u16),
+    /// Report, now and whenever it changes, what the capture's own traffic looks like on this host.
+    Watch {
+        /// Local port of the kubelet: the client's sessions come through it.
+        port: u16,
+        /// The collector's address: what becomes of its connections when this host translates them.
+        address: IpAddr,
+    },
     /// Detach, deliver what there is, end.
     Stop {
         /// Why, in words.
@@ -47,8 +52,10 @@ pub enum ToAgent {
 pub enum FromAgent {
     /// How far it has come.
     State(AgentState),
-    /// Established TCP connections to the port that [`ToAgent::WatchPort`] named: all of them.
+    /// Established TCP connections to the port that [`ToAgent::Watch`] named: all of them.
     Connections(Vec<Connection>),
+    /// Connections of the address that [`ToAgent::Watch`] named, as they look after translation: all of them.
+    Translated(Vec<Own>),
 }
 
 /// How far an agent has come.

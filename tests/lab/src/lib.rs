@@ -4,6 +4,7 @@
 //! Needs Linux and root. Knows the program only as an executable with options and files.
 
 pub mod capture;
+pub mod cluster;
 pub mod files;
 pub mod frame;
 pub mod need;
