@@ -15,6 +15,9 @@ macro_rules! counters {
             pub $name: u64,)*
         }
 
+        /// Names in order: what the binary form depends on.
+        pub(crate) const LAYOUT: &str = concat!($(stringify!($name), ";"),*);
+
         impl Counters {
             /// Name, label for users, whether it counts something lost, and value of each.
             pub fn entries(&self) -> impl Iterator<Item = Entry> + use<> {

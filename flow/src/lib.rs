@@ -17,6 +17,7 @@ pub mod size;
 pub mod stop;
 pub mod text;
 pub mod value;
+pub mod wire;
 
 pub use batch::{
     Batch, Body, Closed, FlowBatch, Interface, InterfaceCounts, LinkType, Observation, Packet, PacketBatch, Sink,

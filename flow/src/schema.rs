@@ -16,7 +16,10 @@ use serde::{
     ser::SerializeMap as _,
 };
 
-use crate::value::{FieldType, Kind, Mac, NetworkEvent, Unit, Value};
+use crate::{
+    value::{FieldType, Kind, Mac, NetworkEvent, Unit, Value},
+    wire::{Packed, Reader, WireError, Writer},
+};
 
 /// Version of the schema: the SQLite `user_version`, and what an agent says when it connects.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -143,6 +146,32 @@ macro_rules! fields {
                 $(if newer.$name.is_some() {
                     self.$name.clone_from(&newer.$name);
                 })*
+            }
+        }
+
+        /// Names, types and units in order: what the binary form depends on.
+        pub(crate) const LAYOUT: &str =
+            concat!($(stringify!($json), ":", stringify!($type), ":", stringify!($unit), ";"),*);
+
+        /// A bitmap of the fields that are there, then their values in the order of the table.
+        impl Packed for FlowRecord {
+            fn pack<'a>(&'a self, _: Unit, to: &mut Writer<'a>) -> Result<(), WireError> {
+                let mut present = 0_u128;
+                $(present |= u128::from(self.$name.is_some()) << Field::$json as u32;)*
+                to.put(&present)?;
+                $(if let Some(value) = &self.$name {
+                    value.pack(Unit::$unit, to)?;
+                })*
+                Ok(())
+            }
+
+            fn unpack(_: Unit, from: &mut Reader<'_>) -> Result<Self, WireError> {
+                let present: u128 = from.take()?;
+                let mut record = Self::default();
+                $(if present & 1 << Field::$json as u32 != 0 {
+                    record.$name = Some(Packed::unpack(Unit::$unit, from)?);
+                })*
+                if present >> Field::ALL.len() == 0 { Ok(record) } else { Err(WireError::Invalid("a field that there is not")) }
             }
         }
 
@@ -334,6 +363,9 @@ impl Field {
         INDEX.get(name).copied()
     }
 }
+
+// One bit each in the binary form.
+const _: () = assert!(Field::ALL.len() < 128);
 
 struct RecordVisitor;
 
