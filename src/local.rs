@@ -71,7 +71,9 @@ impl Capture {
     fn start(plan: &Plan, context: &Context, stop: &Stop) -> Result<Self, Error> {
         let options = options(plan, context);
         let started = collector::start(options, stop.clone()).map_err(Error::failed)?;
-        let Started { input, feed, status, collector } = started;
+        let Started { input, hub, status, collector } = started;
+        // From the start, so that the table misses nothing.
+        let feed = (plan.show == Show::Table).then(|| hub.view());
         match agent::start(plan.config.clone(), Box::new(input), stop.clone()) {
             Ok(agent) => Ok(Self { agent, collector, feed, status }),
             Err(error) => {
@@ -140,17 +142,13 @@ fn number(count: usize, noun: &str) -> String {
 
 fn options(plan: &Plan, context: &Context) -> Options {
     Options {
-        config: Arc::new(plan.config.clone()),
-        command: context.typed.clone(),
-        version: VERSION.to_owned(),
         output_dir: plan.output_dir.clone(),
         stdout: match plan.show {
             Show::Table => Stdout::Nothing,
             Show::Lines(format) => Stdout::Lines(format),
             Show::Pcapng => Stdout::Pcapng,
         },
-        feed: plan.show == Show::Table,
-        queue_bytes: Options::QUEUE_BYTES,
+        ..Options::local(Arc::new(plan.config.clone()), context.typed.clone(), VERSION.to_owned())
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use flow::{Batch, CaptureConfig, Stop};
 
-use crate::{Options, Status, Stdout, about::About, files::Files, store::Stores};
+use crate::{Options, Status, about::About, files::Files, store::Stores};
 
 pub mod data;
 
@@ -34,7 +34,7 @@ pub struct Took {
 pub fn stores<'a>(dir: &Path, config: CaptureConfig, batches: impl IntoIterator<Item = &'a Batch>) -> io::Result<Took> {
     let error = |text: String| io::Error::other(text);
     let options = options(config, dir);
-    let (about, status, stop) = (Arc::new(About::new(&options)), Status::new(), Stop::default());
+    let (about, status, stop) = (Arc::new(About::new(&options)), Status::new(Stop::default()), Stop::default());
     let files = Files::create(dir, options.config.mode, &about.stamp()).map_err(|e| error(e.to_string()))?;
     let mut stores = Stores::new(about, status, stop.clone());
     for (path, file) in files.data {
@@ -66,12 +66,7 @@ fn cpu_time() -> io::Result<Duration> {
 /// Options of a capture into files below `dir`.
 pub fn options(config: CaptureConfig, dir: &Path) -> Options {
     Options {
-        config: Arc::new(config),
-        command: vec!["bench".into()],
-        version: env!("CARGO_PKG_VERSION").into(),
         output_dir: Some(dir.into()),
-        stdout: Stdout::Nothing,
-        feed: false,
-        queue_bytes: Options::QUEUE_BYTES,
+        ..Options::local(Arc::new(config), vec!["bench".into()], env!("CARGO_PKG_VERSION").into())
     }
 }

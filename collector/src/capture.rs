@@ -1,6 +1,7 @@
 //! The life of a collector: [`start`] opens files and threads, [`Collector::finish`] drains and closes them.
 
 use std::{
+    collections::HashMap,
     io,
     path::PathBuf,
     sync::Arc,
@@ -8,16 +9,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flow::{Batch, Closed, Reason, Sink, Stop, config::Mode};
+use flow::{
+    Batch, Body, Closed, Counters, Reason, Sink, Stop,
+    config::{Limits, Mode},
+};
 
 use crate::{
-    CollectorError, Feed, FileSummary, Options, Status, Stdout, Summary,
-    about::{About, time_text},
-    feed,
+    CollectorError, FileSummary, Hub, Options, Origin, Status, Stdout, Summary,
+    about::{About, now_ns, time_text},
     files::Files,
-    ingest::{Ingest, Outputs},
+    hub::Bounds,
+    ingest::{Ingest, Outputs, Steps, UNNUMBERED},
     limits::{Allowance, Timer},
     lines,
+    merge::Merge,
     queue::{self, Sender},
     store::{self, Stores},
 };
@@ -30,8 +35,8 @@ const QUEUE_BATCHES: usize = 1024;
 pub struct Started {
     /// Where agents deliver.
     pub input: Input,
-    /// For the table, if it was asked for.
-    pub feed: Option<Feed>,
+    /// For tables and copies, any number of them.
+    pub hub: Hub,
     /// The state at any moment.
     pub status: Status,
     /// To end it.
@@ -41,6 +46,24 @@ pub struct Started {
 /// Takes batches from an agent; cheap to clone, one per agent.
 #[derive(Clone, Debug)]
 pub struct Input(Sender<Batch>);
+
+impl Input {
+    /// Says something to whoever looks at the capture, and to its files' readers.
+    pub fn notice(&self, text: impl Into<Arc<str>>) {
+        let words = Batch {
+            node: "".into(),
+            sequence: UNNUMBERED,
+            time_ns: now_ns(),
+            counters: Counters::default(),
+            interfaces: Vec::new(),
+            interface_counts: Vec::new(),
+            notices: vec![text.into()],
+            body: Body::None,
+        };
+        // After the end there is nobody to hear it.
+        let _ = self.0.send(words);
+    }
+}
 
 impl Sink for Input {
     fn deliver(&mut self, batch: Batch) -> Result<(), Closed> {
@@ -67,42 +90,41 @@ pub struct Collector {
 ///
 /// # Errors
 /// A directory, a file or a thread cannot be made; nothing is left running.
-#[expect(clippy::needless_pass_by_value, reason = "the caller is done with it, whatever is kept of it")]
-pub fn start(options: Options, stop: Stop) -> Result<Started, CollectorError> {
+pub fn start(mut options: Options, stop: Stop) -> Result<Started, CollectorError> {
     if options.stdout == Stdout::Pcapng && options.config.mode == Mode::Flows {
         return Err(CollectorError::PcapngOfFlows);
     }
+    if options.origin == Origin::Relay {
+        // They hold where the batches come from.
+        Arc::make_mut(&mut options.config).limits = Limits { time: None, bytes: None, packets: None };
+    }
     let about = Arc::new(About::new(&options));
-    let status = Status::new();
-    let mut outputs = Outputs::default();
+    let status = Status::new(stop.clone());
     let (stores, summary) = open_stores(&options, &about, &status, &stop)?;
     let store = stores.map(|stores| {
         let (sender, receiver) = queue::channel(QUEUE_BATCHES, options.queue_bytes);
-        outputs.store = Some(sender);
-        spawn("store", move || stores.run(&receiver))
+        spawn("store", move || stores.run(&receiver)).map(|thread| (sender, thread))
     });
+    let (store_sender, store) = store.transpose()?.unzip();
     let lines = if let Stdout::Lines(format) = options.stdout {
         let (sender, receiver) = queue::channel(QUEUE_BATCHES, options.queue_bytes);
-        outputs.lines = Some(sender);
         let stop = stop.clone();
-        Some(spawn("lines", move || lines::run(&receiver, format, &stop))?)
+        Some((sender, spawn("lines", move || lines::run(&receiver, format, &stop))?))
     } else {
         None
     };
-    let feed = options.feed.then(|| {
-        let (feeder, feed) = feed::feed(options.queue_bytes);
-        outputs.feed = Some(feeder);
-        feed
-    });
+    let (lines_sender, lines) = lines.unzip();
+    let hub = hub(&options, 0);
+    let outputs = Outputs { store: store_sender, lines: lines_sender, hub: hub.clone() };
     let limits = options.config.limits;
     let (input, receiver) = queue::channel(QUEUE_BATCHES, options.queue_bytes);
-    let ingest = Ingest::new(outputs, Allowance::new(limits.packets), status.clone(), stop.clone());
+    let ingest = Ingest::new(outputs, steps(&mut options), status.clone(), stop.clone());
     let ingest = spawn("ingest", move || ingest.run(&receiver))?;
     let timer = limits.time.map(|limit| Timer::start(limit, stop.clone())).transpose();
     let collector = Collector {
         input: input.clone(),
         ingest,
-        store: store.transpose()?,
+        store,
         lines,
         timer: timer.map_err(CollectorError::Thread)?,
         about,
@@ -110,7 +132,28 @@ pub fn start(options: Options, stop: Stop) -> Result<Started, CollectorError> {
         status: status.clone(),
         stop,
     };
-    Ok(Started { input: Input(input), feed, status, collector })
+    Ok(Started { input: Input(input), hub, status, collector })
+}
+
+fn hub(options: &Options, life: u64) -> Hub {
+    let bounds = Bounds { history: options.history_bytes, follow: options.follow_bytes, view: options.queue_bytes };
+    Hub::new(bounds, life)
+}
+
+fn steps(options: &mut Options) -> Steps {
+    let config = &options.config;
+    let interval = config.cache_active_timeout.as_nanos() as u64;
+    Steps {
+        origin: options.origin,
+        enrich: options.enrich.take(),
+        merge: match options.origin {
+            Origin::Cluster => Merge::several(config.mode, interval),
+            Origin::Local | Origin::Relay => Merge::None,
+        },
+        allowance: Allowance::new(config.limits.packets),
+        life: 0,
+        nodes: HashMap::new(),
+    }
 }
 
 /// The stores that `options` ask for, and where the summary goes.
@@ -200,6 +243,7 @@ fn sum_up(about: &About, status: &Status, stop: &Stop, nodes: Vec<String>, files
         counters: snapshot.counters,
         files,
         path: None,
+        file: None,
         summary_error: None,
     }
 }

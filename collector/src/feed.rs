@@ -47,6 +47,11 @@ pub(crate) fn feed(max_bytes: usize) -> (Feeder, Feed) {
 }
 
 impl Feeder {
+    /// Whether nobody reads any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.0.is_closed()
+    }
+
     /// Gives a batch to the table; returns how many older records or packets the table will not see therefore.
     pub(crate) fn offer(&self, batch: Arc<Batch>) -> u64 {
         let mut skipped = 0;
@@ -68,7 +73,7 @@ pub(crate) fn data_count(body: &Body) -> u64 {
 }
 
 /// The batch without its data, if anything in it has to be known later.
-fn announcements(batch: &Batch) -> Option<Arc<Batch>> {
+pub(crate) fn announcements(batch: &Batch) -> Option<Arc<Batch>> {
     let Batch { node, sequence, time_ns, counters, interfaces, notices, interface_counts: _, body: _ } = batch;
     if interfaces.is_empty() && notices.is_empty() {
         return None;

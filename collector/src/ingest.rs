@@ -1,17 +1,31 @@
-//! The thread that every batch passes first: sequence, counters, limits, then on to the consumers.
+//! The thread that every batch passes first: sequence, counters, names, merging, limits, then on to the consumers.
 //!
-//! Knows no file format. Waits for the store and for lines on standard output, never for the table.
+//! Knows no file format. Waits for the store and for lines on standard output, never for those who look on.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use flow::{Batch, Body, Counters, FlowRecord, Packet, Reason, Stop};
+use flow::{Batch, Body, Counters, Enrich, FlowRecord, Packet, Reason, Stop};
 
 use crate::{
-    feed::{Feeder, data_count},
+    Hub, Origin,
+    about::now_ns,
+    feed::data_count,
     limits::Allowance,
-    queue::{Receiver, Sender, Weight},
+    merge::Merge,
+    queue::{Received, Receiver, Sender, Weight},
     status::Status,
 };
+
+mod node;
+
+use node::{Heard, Node};
+
+/// Sequence of a batch that no agent numbered: words of ours, or announcements given once more.
+pub(crate) const UNNUMBERED: u64 = u64::MAX;
 
 impl Weight for Batch {
     fn weight(&self) -> usize {
@@ -30,84 +44,153 @@ impl Weight for Arc<Batch> {
     }
 }
 
-/// What has been heard of one agent.
-#[derive(Debug, Default)]
-struct Node {
-    next: u64,
-    latest: Counters,
-    /// Sum of the last counters of its former lives: a restarted agent counts from zero.
-    former: Counters,
-}
-
 /// Where batches go. A consumer that has gone is dropped.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outputs {
     pub(crate) store: Option<Sender<Arc<Batch>>>,
     pub(crate) lines: Option<Sender<Arc<Batch>>>,
-    pub(crate) feed: Option<Feeder>,
+    pub(crate) hub: Hub,
+}
+
+/// What is done to batches on their way.
+pub(crate) struct Steps {
+    pub(crate) origin: Origin,
+    pub(crate) enrich: Option<Box<dyn Enrich>>,
+    pub(crate) merge: Merge,
+    pub(crate) allowance: Allowance,
+    /// How many collectors of this capture there were before this one.
+    pub(crate) life: u64,
+    /// What they knew of the nodes.
+    pub(crate) nodes: HashMap<Arc<str>, Node>,
 }
 
 /// State of the thread.
-#[derive(Debug)]
 pub(crate) struct Ingest {
     outputs: Outputs,
-    nodes: HashMap<Arc<str>, Node>,
-    allowance: Allowance,
+    steps: Steps,
     status: Status,
     stop: Stop,
+    started: Instant,
 }
 
 impl Ingest {
-    pub(crate) fn new(outputs: Outputs, allowance: Allowance, status: Status, stop: Stop) -> Self {
-        Self { outputs, nodes: HashMap::new(), allowance, status, stop }
+    pub(crate) fn new(outputs: Outputs, steps: Steps, status: Status, stop: Stop) -> Self {
+        Self { outputs, steps, status, stop, started: Instant::now() }
     }
 
     /// Takes batches until there will be no more; returns the names of the agents.
     pub(crate) fn run(mut self, input: &Receiver<Batch>) -> Vec<String> {
-        while let Some(batch) = input.recv() {
-            self.take(batch);
+        loop {
+            match self.next(input) {
+                Received::Item(batch) => self.take(batch),
+                Received::Timeout => {}
+                Received::Closed => break,
+            }
+            self.release();
         }
-        let mut nodes: Vec<String> = self.nodes.keys().map(ToString::to_string).collect();
+        let last = self.steps.merge.finish();
+        self.pass_all(last);
+        self.outputs.hub.close();
+        let mut nodes: Vec<String> = self.steps.nodes.keys().map(ToString::to_string).collect();
         nodes.sort_unstable();
         nodes
     }
 
+    fn next(&self, input: &Receiver<Batch>) -> Received<Batch> {
+        match self.steps.merge.due() {
+            None => input.recv().map_or(Received::Closed, Received::Item),
+            Some(due) => input.recv_timeout(Duration::from_nanos(due.saturating_sub(self.elapsed_ns()))),
+        }
+    }
+
+    /// The clock of merging: since the start.
+    fn elapsed_ns(&self) -> u64 {
+        self.started.elapsed().as_nanos() as u64
+    }
+
     fn take(&mut self, mut batch: Batch) {
-        if !self.account(&batch) {
+        if !self.account(&mut batch) {
             return;
         }
-        let past = self.allowance.cut(&mut batch.body);
-        if self.allowance.is_used_up() {
+        if let Some(enrich) = &mut self.steps.enrich {
+            enrich.enrich(&mut batch);
+        }
+        let now = self.elapsed_ns();
+        match self.steps.merge.push(batch, now) {
+            Ok(batches) => self.pass_all(batches),
+            Err(batch) => self.pass(batch),
+        }
+    }
+
+    /// What merging has held back and holds no longer.
+    fn release(&mut self) {
+        let now = self.elapsed_ns();
+        if self.steps.merge.due().is_some_and(|due| due <= now) {
+            let batches = self.steps.merge.release(now);
+            self.pass_all(batches);
+        }
+    }
+
+    fn pass_all(&mut self, batches: Vec<Batch>) {
+        let (out_of_order, unmerged) = self.steps.merge.counts();
+        let mut state = self.status.lock();
+        (state.own.out_of_order, state.own.unmerged) = (out_of_order, unmerged);
+        drop(state);
+        batches.into_iter().for_each(|batch| self.pass(batch));
+    }
+
+    fn pass(&mut self, mut batch: Batch) {
+        self.number(&mut batch);
+        let past = self.steps.allowance.cut(&mut batch.body);
+        if self.steps.allowance.is_used_up() {
             self.stop.request(Reason::Packets);
         }
         self.add_totals(&batch, past);
-        batch.notices.iter().for_each(|notice| self.status.notice(Arc::clone(notice)));
+        batch.notices.iter().for_each(|notice| self.status.notice_here(Arc::clone(notice)));
         self.hand_on(&Arc::new(batch));
     }
 
     /// Checks the sequence and merges the counters; false for a batch that came before.
-    fn account(&mut self, batch: &Batch) -> bool {
-        let first = !self.nodes.contains_key(&batch.node);
-        let node = self.nodes.entry(Arc::clone(&batch.node)).or_default();
+    fn account(&mut self, batch: &mut Batch) -> bool {
+        if batch.node.is_empty() {
+            return true;
+        }
+        let Steps { origin, nodes, .. } = &mut self.steps;
+        let node = nodes.entry(Arc::clone(&batch.node)).or_default();
         let mut gap = 0;
-        if batch.sequence == 0 && !first {
-            node.former.add(&node.latest);
-        } else if batch.sequence < node.next {
-            return false;
-        } else {
-            gap = batch.sequence - node.next;
+        match node.hear(*origin, batch.sequence, batch.counters) {
+            Heard::Before => return false,
+            Heard::Next => {}
+            Heard::Gap(lost) => {
+                gap = lost;
+                let words = format!("{}: {lost} batches were lost on the way", batch.node);
+                batch.notices.push(words.into());
+            }
+            Heard::Restarted => batch.notices.push(format!("{}: its agent was started again", batch.node).into()),
+            Heard::Relaunched(lost) => {
+                gap = lost;
+                batch.notices.push("the collector on the cluster was started again; what it held in memory is lost".into());
+            }
         }
-        node.next = batch.sequence + 1;
-        node.latest = batch.counters;
+        let counters = node.counters();
         let mut agents = Counters::default();
-        for node in self.nodes.values() {
-            agents.add(&node.former);
-            agents.add(&node.latest);
-        }
+        nodes.values().for_each(|node| agents.add(&node.counters()));
         let mut state = self.status.lock();
         state.agents = agents;
         state.own.lost_sequence += gap;
+        state.heard.insert(Arc::clone(&batch.node), (counters, now_ns() / 1_000_000));
         true
+    }
+
+    /// Merging has taken batches apart: what leaves is numbered anew, with everything that is known of its node.
+    fn number(&mut self, batch: &mut Batch) {
+        if self.steps.origin == Origin::Cluster
+            && batch.sequence != UNNUMBERED
+            && let Some(node) = self.steps.nodes.get_mut(&batch.node)
+        {
+            batch.sequence = node.number(self.steps.life);
+            batch.counters = node.told();
+        }
     }
 
     fn add_totals(&self, batch: &Batch, past: u64) {
@@ -121,7 +204,7 @@ impl Ingest {
     }
 
     fn hand_on(&mut self, batch: &Arc<Batch>) {
-        let Outputs { store, lines, feed } = &mut self.outputs;
+        let Outputs { store, lines, hub } = &mut self.outputs;
         // The sender stays, so that every batch from now on is counted.
         if store.as_ref().is_some_and(|store| store.send(Arc::clone(batch)).is_err()) {
             self.status.lock().own.lost_store += data_count(&batch.body);
@@ -130,8 +213,8 @@ impl Ingest {
         if lines.as_ref().is_some_and(|lines| lines.send(Arc::clone(batch)).is_err()) {
             *lines = None;
         }
-        if let Some(feed) = feed {
-            let skipped = feed.offer(Arc::clone(batch));
+        let skipped = hub.offer(batch);
+        if skipped > 0 {
             self.status.lock().own.view_skipped += skipped;
         }
     }
@@ -175,15 +258,24 @@ mod tests {
     }
 
     fn run(batches: Vec<Batch>, limit: Option<u64>) -> (crate::Snapshot, u64, Stop) {
-        let (status, stop) = (Status::new(), Stop::default());
+        let stop = Stop::default();
+        let status = Status::new(stop.clone());
         let (store, stored) = queue::channel(100, 1 << 20);
-        let outputs = Outputs { store: Some(store), ..Outputs::default() };
+        let outputs = Outputs { store: Some(store), lines: None, hub: Hub::ended() };
         let (input, receiver) = queue::channel(100, 1 << 20);
         for batch in batches {
             input.send(batch).unwrap();
         }
         drop(input);
-        Ingest::new(outputs, Allowance::new(limit), status.clone(), stop.clone()).run(&receiver);
+        let steps = Steps {
+            origin: Origin::Local,
+            enrich: None,
+            merge: Merge::None,
+            allowance: Allowance::new(limit),
+            life: 0,
+            nodes: HashMap::new(),
+        };
+        Ingest::new(outputs, steps, status.clone(), stop.clone()).run(&receiver);
         let records = std::iter::from_fn(|| stored.recv()).map(|batch| data_count(&batch.body)).sum();
         (status.snapshot(), records, stop)
     }

@@ -5,12 +5,13 @@
 //!             Input (bounded)                    bounded, blocking
 //! agent(s) ──────────────────▶ ingest ─────────────────────────────▶ store thread ──▶ .json .db .pcapng, or pcapng on stdout
 //!  flow::Sink                    │ └────────────────────────────────▶ lines thread ──▶ text or JSON lines on stdout
-//!                                └─ bounded, newest wins ───────────▶ Feed ─────────▶ live table
+//!                                └─ Hub: bounded, never waits ──────▶ Feed ─────────▶ live tables: the newest wins
+//!                                        └───────────────────────────▶ Follow ───────▶ copies: all, by number, or told what is missing
 //! ```
 //! ```ignore
-//! let Started { input, feed, status, collector } = collector::start(options, stop.clone())?;
+//! let Started { input, hub, status, collector } = collector::start(options, stop.clone())?;
 //! agent.run(Box::new(input));                       // Input: Clone + flow::Sink; deliver() blocks while we are behind
-//! while let Some(batch) = feed.recv_timeout(..) {}  // Feed: Arc<flow::Batch>, for the table
+//! while let Received::Item(batch) = hub.view().recv_timeout(..) {}  // Arc<flow::Batch>, for a table
 //! status.snapshot();                                // Status: totals, counters, sizes, for the header
 //! let summary = collector.finish();                 // after the agent delivered its last batch: drains, closes, sums up
 //! ```
@@ -30,12 +31,17 @@ pub mod decode;
 mod error;
 mod feed;
 mod files;
+mod hub;
 mod ingest;
 mod limits;
 pub mod lines;
 pub mod open;
+mod merge;
+mod nodes;
 mod options;
 mod queue;
+pub mod resume;
+pub mod session;
 mod status;
 mod store;
 mod summary;
@@ -45,7 +51,9 @@ pub mod view;
 pub use capture::{Collector, Input, Started, start};
 pub use error::CollectorError;
 pub use feed::Feed;
-pub use options::{Format, Options, Stdout};
+pub use hub::{Follow, Followed, Hub};
+pub use nodes::NodeStatus;
+pub use options::{Format, Options, Origin, Stdout};
 pub use queue::Received;
 pub use status::{FileStatus, Snapshot, Status};
 pub use summary::{FileSummary, Summary};

@@ -1,8 +1,8 @@
 //! What the collector is asked to do. Owns no defaults of the command line.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
-use flow::CaptureConfig;
+use flow::{CaptureConfig, Enrich};
 
 /// How lines on standard output look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +24,20 @@ pub enum Stdout {
     Pcapng,
 }
 
+/// Where batches come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// One agent in this process.
+    Local,
+    /// Agents of several nodes: what they all saw is merged. Files of an earlier life of this collector are repaired, kept
+    /// and counted against the limits.
+    Cluster,
+    /// Another collector ([`crate::Hub::follow`]): merged, named, limited and counted already, so that nothing is changed
+    /// here and no limit but the disk holds.
+    Relay,
+}
+
 /// What [`crate::start`] needs to know.
-#[derive(Clone, Debug)]
 pub struct Options {
     /// What is captured, and its limits.
     pub config: Arc<CaptureConfig>,
@@ -37,14 +49,54 @@ pub struct Options {
     pub output_dir: Option<PathBuf>,
     /// What goes to standard output.
     pub stdout: Stdout,
-    /// Whether somebody will read [`crate::Started::feed`].
-    pub feed: bool,
+    /// Where batches come from.
+    pub origin: Origin,
+    /// Names the ends of flows, before anything else looks at them.
+    pub enrich: Option<Box<dyn Enrich>>,
     /// Most memory of batches waiting between agent and ingest, bytes (roughly); as much again may wait for each
     /// consumer. [`Options::QUEUE_BYTES`] is what a capture uses.
     pub queue_bytes: usize,
+    /// Memory of recent batches with which a viewer that comes later begins, bytes. 0 where the only viewer is there from
+    /// the start, else [`Options::HISTORY_BYTES`].
+    pub history_bytes: usize,
+    /// Memory of recent batches kept for those who follow without loss, bytes, the history included; all followers share
+    /// it. 0 where there are none, else [`Options::FOLLOW_BYTES`].
+    pub follow_bytes: usize,
 }
 
 impl Options {
     /// Usual value of [`Options::queue_bytes`].
     pub const QUEUE_BYTES: usize = 32 << 20;
+    /// Usual value of [`Options::history_bytes`] on a cluster.
+    pub const HISTORY_BYTES: usize = 16 << 20;
+    /// Usual value of [`Options::follow_bytes`] on a cluster.
+    pub const FOLLOW_BYTES: usize = 64 << 20;
+
+    /// A capture by one agent in this process: no files, nothing on standard output, nobody comes later.
+    pub fn local(config: Arc<CaptureConfig>, command: Vec<String>, version: String) -> Self {
+        Self {
+            config,
+            command,
+            version,
+            output_dir: None,
+            stdout: Stdout::Nothing,
+            origin: Origin::Local,
+            enrich: None,
+            queue_bytes: Self::QUEUE_BYTES,
+            history_bytes: 0,
+            follow_bytes: 0,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("config", &self.config)
+            .field("command", &self.command)
+            .field("output_dir", &self.output_dir)
+            .field("stdout", &self.stdout)
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
+    }
 }

@@ -122,6 +122,11 @@ impl<T: Weight> Sender<T> {
 }
 
 impl<T> Sender<T> {
+    /// Whether nobody will take an item any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.lock().closed
+    }
+
     /// Nothing is accepted from now on; what is in the queue can still be received.
     pub(crate) fn close(&self) {
         self.0.close();

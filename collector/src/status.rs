@@ -3,19 +3,22 @@
 //! Owns the totals; written by the ingest and store threads, read by anybody.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use flow::Counters;
+use flow::{Counters, Stop};
+use serde::{Deserialize, Serialize};
+
+use crate::{NodeStatus, Summary, capture::reason_text};
 
 /// Notices kept for the reader.
 const NOTICES: usize = 100;
 
 /// One file that is being written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileStatus {
     /// Where.
     pub path: PathBuf,
@@ -28,7 +31,8 @@ pub struct FileStatus {
 }
 
 /// The state at one moment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Snapshot {
     /// Time since the start.
     pub elapsed: Duration,
@@ -46,6 +50,16 @@ pub struct Snapshot {
     pub files: Vec<FileStatus>,
     /// What happened besides traffic: time since the start, and words for the user; the latest hundred.
     pub notices: VecDeque<(Duration, Arc<str>)>,
+    /// The nodes, in the order in which [`Status::set_nodes`] gave them.
+    pub nodes: Vec<NodeStatus>,
+    /// How the lease of the client stands, in words.
+    pub lease: String,
+    /// How many names are known, and what it costs.
+    pub names: String,
+    /// Why the capture ended or is about to end, in words.
+    pub reason: Option<String>,
+    /// What it came to, once all files are closed.
+    pub summary: Option<Summary>,
 }
 
 impl Snapshot {
@@ -71,12 +85,44 @@ pub(crate) struct State {
     pub(crate) agents: Counters,
     /// What the collector counts: sequence gaps, limits, the store, the view.
     pub(crate) own: Counters,
+    /// What ingest heard of each node: counters and time of the last batch, ms since the epoch.
+    pub(crate) heard: BTreeMap<Arc<str>, (Counters, u64)>,
+    /// For [`Snapshot::reason`].
+    pub(crate) stop: Stop,
 }
 
 impl Status {
     /// Nothing yet, the clock running.
-    pub(crate) fn new() -> Self {
-        Self { started: Instant::now(), state: Arc::default() }
+    pub(crate) fn new(stop: Stop) -> Self {
+        let state = State { stop, ..State::default() };
+        Self { started: Instant::now(), state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// The state of a capture that ended in an earlier life of this collector ([`crate::resume::finished`]).
+    pub fn ended(summary: Summary) -> Self {
+        let this = Self::new(Stop::default());
+        let mut state = this.lock();
+        let Summary { records, packets, bytes, counters, reason, .. } = summary.clone();
+        state.agents = counters;
+        state.snapshot = Snapshot { records, packets, bytes, reason, summary: Some(summary), ..Snapshot::default() };
+        drop(state);
+        this
+    }
+
+    /// The nodes of the capture as those who talk to the agents know them; what batches tell (counters, when last heard)
+    /// is added here.
+    pub fn set_nodes(&self, nodes: Vec<NodeStatus>) {
+        self.lock().snapshot.nodes = nodes;
+    }
+
+    /// How the lease of the client stands, in words.
+    pub fn set_lease(&self, words: impl Into<String>) {
+        self.lock().snapshot.lease = words.into();
+    }
+
+    /// How many names are known, in words.
+    pub fn set_names(&self, words: impl Into<String>) {
+        self.lock().snapshot.names = words.into();
     }
 
     /// The state now.
@@ -86,6 +132,8 @@ impl Status {
         snapshot.counters = state.agents;
         snapshot.own = state.own;
         snapshot.counters.add(&state.own);
+        snapshot.reason = state.stop.reason().map(|reason| reason_text(&reason)).or(snapshot.reason);
+        add_heard(&mut snapshot.nodes, &state.heard);
         drop(state);
         snapshot.elapsed = self.started.elapsed();
         snapshot
@@ -96,7 +144,7 @@ impl Status {
         self.started
     }
 
-    pub(crate) fn notice(&self, text: Arc<str>) {
+    pub(crate) fn notice_here(&self, text: Arc<str>) {
         let elapsed = self.started.elapsed();
         let notices = &mut self.lock().snapshot.notices;
         if notices.len() == NOTICES {
@@ -111,15 +159,27 @@ impl Status {
     }
 }
 
+/// Adds what batches told; a node that nobody else knows of is added too.
+fn add_heard(nodes: &mut Vec<NodeStatus>, heard: &BTreeMap<Arc<str>, (Counters, u64)>) {
+    for (name, (counters, heard_ms)) in heard {
+        let at = nodes.iter().position(|node| *node.node == **name).unwrap_or_else(|| {
+            nodes.push(NodeStatus { node: name.to_string(), connected: true, ..NodeStatus::default() });
+            nodes.len() - 1
+        });
+        nodes[at].counters = *counters;
+        nodes[at].heard_ms = nodes[at].heard_ms.max(*heard_ms);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_latest_notices_are_kept() {
-        let status = Status::new();
+        let status = Status::new(Stop::default());
         for n in 0..NOTICES + 3 {
-            status.notice(n.to_string().into());
+            status.notice_here(n.to_string().into());
         }
         let notices = status.snapshot().notices;
         assert_eq!(notices.len(), NOTICES);

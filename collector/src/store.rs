@@ -335,7 +335,7 @@ impl Slot {
 
     fn summary(&self) -> FileSummary {
         let FileStatus { path, bytes, written, error } = self.status();
-        FileSummary { path, bytes, written, error }
+        FileSummary { path, bytes, written, error, ..FileSummary::default() }
     }
 }
 

@@ -7,10 +7,11 @@ use std::{
 };
 
 use flow::Counters;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One output file, closed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FileSummary {
     /// Where.
     pub path: PathBuf,
@@ -20,10 +21,15 @@ pub struct FileSummary {
     pub written: u64,
     /// What went wrong, in one sentence.
     pub error: Option<String>,
+    /// SHA-256 of the whole file, 64 hexadecimal digits; empty if it could not be read again.
+    pub sha256: String,
+    /// It was written by an earlier life of the collector.
+    pub earlier: bool,
 }
 
 /// What a capture came to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Summary {
     /// `X.Y.Z`
     pub version: String,
@@ -36,13 +42,13 @@ pub struct Summary {
     /// Why it ended, in words; `None` when nobody asked for the end.
     pub reason: Option<String>,
     /// From start to the last batch, s.
-    #[serde(serialize_with = "seconds", rename = "capture_s")]
+    #[serde(with = "seconds", rename = "capture_s")]
     pub capture: Duration,
     /// Draining and closing the files, s, index building not included.
-    #[serde(serialize_with = "seconds", rename = "close_s")]
+    #[serde(with = "seconds", rename = "close_s")]
     pub close: Duration,
     /// Building the indexes of the SQLite file, s.
-    #[serde(serialize_with = "seconds", rename = "index_s")]
+    #[serde(with = "seconds", rename = "index_s")]
     pub index: Duration,
     /// Flow records.
     pub records: u64,
@@ -55,14 +61,22 @@ pub struct Summary {
     /// Output files.
     pub files: Vec<FileSummary>,
     /// Where this summary itself was written.
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+    /// The file that this summary was written to, as one more file to be had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileSummary>,
     /// Why it could not be written.
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub summary_error: Option<String>,
 }
 
 impl Summary {
+    /// Everything that is on the disk: output files, and that of this summary.
+    pub fn all_files(&self) -> Vec<FileSummary> {
+        self.files.iter().chain(&self.file).cloned().collect()
+    }
+
     /// Writes it as JSON into a new file.
     pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
         let mut text = serde_json::to_vec_pretty(self)?;
@@ -71,6 +85,18 @@ impl Summary {
     }
 }
 
-fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e6)
+/// Durations as seconds, to the microsecond.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e6)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let seconds = f64::deserialize(deserializer)?;
+        Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)
+    }
 }

@@ -32,7 +32,7 @@ use flow::{Batch, Reason, Stop};
 use ratatui::layout::Size;
 
 pub use offscreen::Offscreen;
-pub use setup::{Ask, Progress, Source, TableSetup};
+pub use setup::{Ask, Keep, Progress, Source, TableSetup};
 
 use crate::view::Effect;
 use board::Board;

@@ -132,6 +132,8 @@ fn losses_progress_and_limits_are_in_the_header() {
     setup.limits.bytes = Some(50_000_000);
     setup.limits.packets = Some(100_000);
     setup.progress = Some(Box::new(|| Progress {
+        elapsed: None,
+        nodes: Vec::new(),
         file_bytes: 12_300_000,
         packets: 93_000,
         bytes: 130_000_000,

@@ -84,6 +84,8 @@ fn progress(status: &Status) -> tui::Progress {
         packets: snapshot.packets,
         bytes: snapshot.bytes,
         // The table adds these to what the agents' batches say.
+        elapsed: None,
+        nodes: Vec::new(),
         counters: Counters { lost_sequence, lost_store, past_limit, view_skipped, ..Counters::default() },
     }
 }

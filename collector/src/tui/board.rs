@@ -12,7 +12,7 @@ use super::{
     table::Wants,
     theme::Theme,
 };
-use crate::view::{Effect, Key, Pace, Settings, View};
+use crate::view::{Effect, Kept, Key, Pace, Settings, View};
 
 const SECOND: u64 = 1_000_000_000;
 /// Units of work between two looks at the clock.
@@ -27,6 +27,8 @@ pub(super) struct Board {
     opened_ns: u64,
     /// Second of the last frame: the clock in the header ticks although nothing comes.
     second: u64,
+    /// The user's choices as they were last kept.
+    kept: Kept,
 }
 
 impl Board {
@@ -35,7 +37,7 @@ impl Board {
             Source::Live { interval } => Pace::Interval(u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX).max(1)),
             Source::File => Pace::Past,
         };
-        let view = View::new(Settings {
+        let mut view = View::new(Settings {
             mode: setup.mode,
             pace,
             max_flows: setup.max_flows,
@@ -43,8 +45,11 @@ impl Board {
             max_packet_bytes: setup.max_packet_bytes,
             filters: setup.filters.clone(),
         });
-        let wants = Wants::default();
-        Self { view, setup, wants, progress: Progress::default(), opened_ns: now_ns, second: 0 }
+        if let Some(kept) = &setup.kept {
+            view.restore(kept);
+        }
+        let (wants, kept) = (Wants::default(), view.kept());
+        Self { view, setup, wants, progress: Progress::default(), opened_ns: now_ns, second: 0, kept }
     }
 
     pub(super) fn receive(&mut self, batch: Arc<Batch>, now_ns: u64) {
@@ -52,7 +57,15 @@ impl Board {
     }
 
     pub(super) fn key(&mut self, key: Key) -> Effect {
-        self.view.key(key)
+        let effect = self.view.key(key);
+        if let Some(keep) = &self.setup.keep {
+            let kept = self.view.kept();
+            if kept != self.kept {
+                keep(&kept);
+                self.kept = kept;
+            }
+        }
+        effect
     }
 
     /// Works on what waits until it is done or `is_late` says so.
@@ -72,6 +85,11 @@ impl Board {
         self.view.take_changed() || (ticked && self.view.is_live())
     }
 
+    /// Time since the capture began, s.
+    fn elapsed(&self, now_ns: u64) -> u64 {
+        self.progress.elapsed.map_or(now_ns.saturating_sub(self.opened_ns) / SECOND, |elapsed| elapsed.as_secs())
+    }
+
     pub(super) fn draw(&mut self, frame: &mut Frame<'_>, now_ns: u64) {
         if let Some(ask) = &self.setup.progress {
             self.progress = ask();
@@ -80,7 +98,7 @@ impl Board {
             setup: &self.setup,
             progress: &self.progress,
             theme: Theme::new(self.setup.colour),
-            elapsed: now_ns.saturating_sub(self.opened_ns) / SECOND,
+            elapsed: self.elapsed(now_ns),
             now_ns,
         };
         screen::draw(frame, &mut self.view, &header, &mut self.wants);

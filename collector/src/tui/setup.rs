@@ -7,6 +7,8 @@ use flow::{
     config::{Limits, Mode},
 };
 
+use crate::{NodeStatus, view::Kept};
+
 /// Where the batches come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -30,10 +32,17 @@ pub struct Progress {
     pub bytes: u64,
     /// Counters of the collector's own (store failed, view skipped, past the limit...); added to the agents'.
     pub counters: Counters,
+    /// Time since the capture began; `None`: since the table was opened.
+    pub elapsed: Option<Duration>,
+    /// The nodes of a capture on a cluster; empty for one machine.
+    pub nodes: Vec<NodeStatus>,
 }
 
 /// Asks the stores for their [`Progress`].
 pub type Ask = Box<dyn Fn() -> Progress + Send>;
+
+/// Is given what the user chose whenever it changes.
+pub type Keep = Box<dyn Fn(&Kept) + Send>;
 
 /// Everything the table has to know besides the batches.
 pub struct TableSetup {
@@ -49,8 +58,14 @@ pub struct TableSetup {
     pub limits: Limits,
     /// The stores, if there are any.
     pub progress: Option<Ask>,
-    /// Filters in force from the start, as they would be typed.
+    /// Filters in force from the start, as they would be typed; `kept` wins over them.
     pub filters: Vec<String>,
+    /// What the user chose in a former table over the same capture.
+    pub kept: Option<Kept>,
+    /// Where that is to be kept.
+    pub keep: Option<Keep>,
+    /// Whether leaving the table ends the capture: the keys say so.
+    pub stops: bool,
     /// Whether colours may be used; bold, reverse and symbols are used either way.
     pub colour: bool,
     /// Rows kept at most; beyond it the flows that have been idle longest go, counted.
@@ -72,6 +87,9 @@ impl TableSetup {
             limits: Limits { time: None, bytes: None, packets: None },
             progress: None,
             filters: Vec::new(),
+            kept: None,
+            keep: None,
+            stops: true,
             colour: true,
             max_flows: 100_000,
             max_packets: 20_000,

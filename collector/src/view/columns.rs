@@ -14,13 +14,42 @@ pub struct Columns {
     display: Display,
     enrichment: Enrichment,
     own: Option<Vec<Column>>,
+    /// The user has chosen the enrichment, or a former table had it.
+    settled: bool,
+}
+
+/// Choices of a former table, as far as they are known here.
+#[derive(Debug)]
+pub(super) struct Choice {
+    pub(super) display: Option<Display>,
+    pub(super) enrichment: Option<Enrichment>,
+    pub(super) own: Option<Vec<Column>>,
 }
 
 impl Columns {
     /// The usual choice.
     pub fn new(mode: Mode) -> Self {
         // Without a cluster ends have no other names than their addresses.
-        Self { mode, display: Display::Standard, enrichment: Enrichment::IpPort, own: None }
+        Self { mode, display: Display::Standard, enrichment: Enrichment::IpPort, own: None, settled: false }
+    }
+
+    /// Takes the choices of a former table.
+    pub(super) fn restore(&mut self, choice: Choice) {
+        self.display = choice.display.unwrap_or(self.display);
+        self.settled |= choice.enrichment.is_some();
+        self.enrichment = choice.enrichment.unwrap_or(self.enrichment);
+        self.own = choice.own.filter(|own| !own.is_empty());
+    }
+
+    /// Records bear names of the cluster: they are shown, unless the user has chosen otherwise.
+    pub(super) fn name_ends(&mut self) {
+        self.settled = true;
+        self.enrichment = Enrichment::Resource;
+    }
+
+    /// Whether [`Columns::name_ends`] is still to be decided.
+    pub(super) fn may_name_ends(&self) -> bool {
+        !self.settled && self.mode == Mode::Flows
     }
 
     /// The display; its columns are not those shown if [`Columns::is_own`].
@@ -46,6 +75,7 @@ impl Columns {
 
     /// Takes another enrichment; the columns are those of display and enrichment again.
     pub fn turn_enrichment(&mut self, steps: isize) {
+        self.settled = true;
         self.enrichment = display::turn(Enrichment::ALL, self.enrichment, steps);
         self.own = None;
     }

@@ -20,6 +20,12 @@ impl Filters {
         Self { kept, line: String::new() }
     }
 
+    /// Those of a former table, and the line as it was left there.
+    pub fn restored(kept: &[String], line: &str) -> Self {
+        let kept = kept.iter().filter(|text| !text.trim().is_empty()).take(MAX_FILTERS);
+        Self { kept: kept.cloned().collect(), line: line.chars().take(MAX_LINE).collect() }
+    }
+
     /// Those kept, oldest first.
     pub fn kept(&self) -> &[String] {
         &self.kept

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flow::{Batch, Body};
+use flow::{Batch, Body, FlowRecord};
 
 use super::{Data, View};
 
@@ -87,6 +87,10 @@ impl View {
     fn take_in(&mut self, batch: &Batch, start: usize, end: usize, now_ns: u64, touched: &mut Vec<u32>) {
         match (&mut self.data, &batch.body) {
             (Data::Flows(flows), Body::Flows(body)) => {
+                let is_named = |record: &FlowRecord| record.src_k8s_name.is_some() || record.dst_k8s_name.is_some();
+                if self.columns.may_name_ends() && body.records[start..end].iter().any(is_named) {
+                    self.columns.name_ends();
+                }
                 touched.extend(body.records[start..end].iter().map(|record| flows.add(record, batch.time_ns, now_ns)));
                 flows.evict(touched);
             }
