@@ -9,6 +9,7 @@ pub mod files;
 pub mod frame;
 pub mod need;
 pub mod netns;
+pub mod proxy;
 pub mod raw;
 pub mod sockets;
 pub mod tcpdump;
