@@ -7,10 +7,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod committed;
 mod docs;
 mod ebpf;
 mod guests;
 mod picture;
+mod source;
+mod stage;
 
 /// Commands of the project.
 #[derive(Parser)]
@@ -24,6 +27,8 @@ struct Cli {
 enum Command {
     /// Build the eBPF object and put it where `agent` embeds it.
     Ebpf(ebpf::Args),
+    /// Build the stage that starts the executable in a foreign image.
+    Stage(stage::Args),
     /// Measure.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -39,6 +44,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Ebpf(args) => ebpf::run(&args),
+        Command::Stage(args) => stage::run(&args),
         Command::Bench(command) => bench::run(&command),
         Command::Guests(args) => guests::run(&args),
         Command::Docs(args) => docs::run(&args),
