@@ -1,0 +1,93 @@
+//! One connection to the collector.
+
+use std::io;
+
+use flow::control::ToAgent;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+    time::{Instant, sleep_until},
+};
+use tokio_rustls::client::TlsStream;
+
+use super::{orders::Orders, outbox::Outbox};
+use crate::{
+    frame,
+    heard::{HEARTBEAT, Listening},
+    message,
+};
+
+/// What the collector answers.
+pub(super) enum Greeting {
+    /// It has everything below this number.
+    Welcome(u64),
+    /// It wants nothing of us.
+    Refused(String),
+}
+
+pub(super) async fn greet(stream: &mut TlsStream<TcpStream>, hello: &[u8]) -> io::Result<Greeting> {
+    frame::write_async(stream, message::HELLO, hello).await?;
+    let answer = frame::read_async(stream).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    match (answer.kind, message::number(&answer.body)) {
+        (message::WELCOME, Some((next, _))) => Ok(Greeting::Welcome(next)),
+        (message::REFUSED, _) => Ok(Greeting::Refused(String::from_utf8_lossy(&answer.body).into_owned())),
+        _ => Err(no_answer()),
+    }
+}
+
+fn no_answer() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "what answers is no collector of ours")
+}
+
+/// Sends and receives until the connection or the agent ends; why it did.
+pub(super) async fn run(stream: TlsStream<TcpStream>, outbox: &Outbox, orders: &mut Orders) -> String {
+    let (reader, writer) = tokio::io::split(stream);
+    let reader = BufReader::new(Listening { inner: reader, heard: outbox.heard.clone() });
+    let result = tokio::select! {
+        result = receive(reader, outbox, orders) => result,
+        result = transmit(writer, outbox) => result,
+        () = outbox.heard.dead() => return "it is silent".to_owned(),
+    };
+    result.map_or_else(|error| error.to_string(), |()| "it was closed".to_owned())
+}
+
+async fn receive(mut reader: impl AsyncRead + Unpin, outbox: &Outbox, orders: &mut Orders) -> io::Result<()> {
+    while let Some(frame) = frame::read_async(&mut reader).await? {
+        match frame.kind {
+            message::ACK => {
+                let (next, _) = message::number(&frame.body).ok_or_else(no_answer)?;
+                outbox.confirm(next);
+            }
+            message::CONTROL => {
+                let order = postcard::from_bytes::<ToAgent>(&frame.body).map_err(io::Error::other)?;
+                orders.take(order);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Sends what is not confirmed, from the first on, then what comes.
+async fn transmit(mut writer: impl AsyncWrite + Unpin, outbox: &Outbox) -> io::Result<()> {
+    let mut next = 0;
+    let mut silent_since = Instant::now();
+    loop {
+        if let Some((number, frame)) = outbox.get(next) {
+            writer.write_all(&frame).await?;
+            (next, silent_since) = (number + 1, Instant::now());
+            continue;
+        }
+        writer.flush().await?;
+        if outbox.end().is_some() {
+            return writer.shutdown().await;
+        }
+        tokio::select! {
+            () = outbox.work.notified() => {}
+            () = sleep_until(silent_since + HEARTBEAT) => {
+                frame::write_async(&mut writer, message::PING, &[]).await?;
+                silent_since = Instant::now();
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Orders of the collector, which repeats those in force after every reconnect: the agent gets what is new.
+
+use std::sync::mpsc::Sender;
+
+use flow::{CaptureConfig, Own, Rules, control::ToAgent};
+
+pub(super) struct Orders {
+    agent: Sender<ToAgent>,
+    begun: bool,
+    filter: Option<(Rules, Vec<Own>)>,
+    watch: Option<ToAgent>,
+    stopped: bool,
+}
+
+impl Orders {
+    pub(super) const fn new(agent: Sender<ToAgent>) -> Self {
+        Self { agent, begun: false, filter: None, watch: None, stopped: false }
+    }
+
+    pub(super) fn take(&mut self, order: ToAgent) {
+        let new = match order {
+            ToAgent::Begin(config) => self.begin(config),
+            ToAgent::Filter { rules, own } => self.filter(rules, own),
+            ToAgent::Watch { .. } => (self.watch.replace(order.clone()).as_ref() != Some(&order)).then_some(order),
+            ToAgent::Stop { reason } => {
+                (!std::mem::replace(&mut self.stopped, true)).then_some(ToAgent::Stop { reason })
+            }
+        };
+        // An agent that does not listen any more is ending.
+        if let Some(order) = new {
+            let _ = self.agent.send(order);
+        }
+    }
+
+    /// What cannot change while a capture runs is not looked at again.
+    fn begin(&mut self, config: Box<CaptureConfig>) -> Option<ToAgent> {
+        if std::mem::replace(&mut self.begun, true) {
+            return self.filter(config.rules, config.own);
+        }
+        self.filter = Some((config.rules.clone(), config.own.clone()));
+        Some(ToAgent::Begin(config))
+    }
+
+    fn filter(&mut self, rules: Rules, own: Vec<Own>) -> Option<ToAgent> {
+        if self.filter.as_ref().is_some_and(|(now, ours)| *now == rules && *ours == own) {
+            return None;
+        }
+        self.filter = Some((rules.clone(), own.clone()));
+        Some(ToAgent::Filter { rules, own })
+    }
+}
