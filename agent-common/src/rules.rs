@@ -14,6 +14,13 @@ const ANY_PORT: u32 = COND_PORT | COND_SPORT | COND_DPORT;
 /// Conditions on ICMP.
 const ANY_ICMP: u32 = COND_ICMP_TYPE | COND_ICMP_CODE;
 
+/// Rules that are looked at in one go; see [`decided_by`].
+pub const GROUP: u32 = 4;
+/// How many groups a table has.
+pub const GROUPS: u32 = MAX_RULES as u32 / GROUP;
+
+const _: () = assert!(GROUPS.is_power_of_two() && (GROUPS * GROUP) as usize == MAX_RULES);
+
 /// Value of the rule map: all rules in order, and what becomes of packets that none of them matches.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,24 +76,29 @@ impl Rule {
 }
 
 /// What becomes of a packet: one of `ACTION_*`. `direction` is 0 for ingress, 1 for egress.
-#[inline(always)]
 pub fn verdict<A: Address>(table: &RuleTable, headers: &Headers<A>, direction: u8) -> u8 {
-    verdict_within(table, MAX_RULES as u32, headers, direction)
+    let decided = (0..GROUPS).find_map(|group| decided_by(table, group, headers, direction));
+    decided.unwrap_or(table.default_action as u8)
 }
 
-/// The same when the table is known to hold at most `room` rules: the kernel's verifier walks through the loop as often as
-/// `room` says, whatever the table holds, so that few rules are loaded fast.
+/// What the first rule of a group that matches says, or the default where the rules end in this group; `None` when the next
+/// group has to be asked.
+///
+/// The kernel's verifier walks through this once, whichever group it is, and not once for each rule of the table.
 #[inline(always)]
-pub fn verdict_within<A: Address>(table: &RuleTable, room: u32, headers: &Headers<A>, direction: u8) -> u8 {
-    for (index, rule) in table.rules.iter().enumerate() {
-        if index as u32 >= room || index as u32 >= table.count {
+pub fn decided_by<A: Address>(table: &RuleTable, group: u32, headers: &Headers<A>, direction: u8) -> Option<u8> {
+    // A power of two, so that the verifier sees from the mask alone that this is inside of the table.
+    let group = group & (GROUPS - 1);
+    let (groups, _) = table.rules.as_chunks::<{ GROUP as usize }>();
+    for (number, rule) in groups.get(group as usize)?.iter().enumerate() {
+        if group * GROUP + number as u32 >= table.count {
             break;
         }
         if matches(rule, headers, direction) {
-            return rule.action;
+            return Some(rule.action);
         }
     }
-    table.default_action as u8
+    ((group + 1) * GROUP >= table.count).then_some(table.default_action as u8)
 }
 
 /// Whether every condition of `rule` holds; the cheapest are tested first.

@@ -2,7 +2,7 @@
 
 use agent_common::{
     parse::Headers,
-    rules::verdict_within,
+    rules::{GROUPS, decided_by},
     types::{ACTION_ACCEPT, ACTION_OWN, Counter},
 };
 use aya_ebpf::helpers::bpf_get_prandom_u32;
@@ -13,6 +13,9 @@ use crate::{
     settings::{RULES_ROOM, SAMPLING},
     work::Parked,
 };
+
+/// No rule of a group matches, and there are more.
+const UNDECIDED: u32 = u32::MAX;
 
 /// Whether sampling takes this packet; counts it when not.
 #[inline(always)]
@@ -36,19 +39,45 @@ pub(crate) fn accepted<A: Parked>(headers: &Headers<A>, direction: u8) -> bool {
     }
     let Some(parked) = A::headers() else { return true };
     *parked = *headers;
-    A::by_rules(direction)
+    by_rules::<A>(direction)
 }
 
 /// Decides over the headers in work memory.
 #[inline(always)]
 pub(crate) fn by_rules<A: Parked>(direction: u8) -> bool {
-    let Some(headers) = A::headers() else { return true };
-    let active = RULES_ACTIVE.get(0).copied().unwrap_or(0);
-    let Some(table) = RULES.get(active & 1) else { return true };
-    match verdict_within(table, RULES_ROOM.load(), headers, direction) {
+    // Read once: all groups are of the same table.
+    let active = RULES_ACTIVE.get(0).copied().unwrap_or(0) & 1;
+    let mut action = A::by_group(active, 0, u32::from(direction));
+    if action == UNDECIDED {
+        action = A::by_others(active, u32::from(direction));
+    }
+    match action as u8 {
         ACTION_ACCEPT => return true,
         ACTION_OWN => counters::add(Counter::Own, 1),
         _ => counters::add(Counter::Rejected, 1),
     }
     false
+}
+
+/// What one group of rules says: `ACTION_*`, or [`UNDECIDED`].
+#[inline(always)]
+pub(crate) fn by_group<A: Parked>(active: u32, group: u32, direction: u32) -> u32 {
+    if RULES_ROOM.load() == 0 {
+        return u32::from(ACTION_ACCEPT);
+    }
+    let (Some(headers), Some(table)) = (A::headers(), RULES.get(active)) else { return u32::from(ACTION_ACCEPT) };
+    decided_by(table, group, headers, direction as u8).map_or(UNDECIDED, u32::from)
+}
+
+/// What the groups after the first say: `ACTION_*`.
+#[inline(always)]
+pub(crate) fn by_others<A: Parked>(active: u32, direction: u32) -> u32 {
+    for group in 1..GROUPS {
+        let action = A::by_group(active, group, direction);
+        if action != UNDECIDED {
+            return action;
+        }
+    }
+    // The last group decides.
+    u32::from(ACTION_ACCEPT)
 }

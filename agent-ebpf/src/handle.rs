@@ -134,7 +134,7 @@ fn finish<A: Flows>(skb: *mut __sk_buff, l3: u32, direction: u32) -> u32 {
         counters::add(Counter::Malformed, 1);
     }
     fragments::resolve(origin.skb, headers);
-    if RULES_ROOM.load() == 0 || A::by_rules(direction as u8) {
+    if RULES_ROOM.load() == 0 || filter::by_rules::<A>(direction as u8) {
         let gso_size = origin.skb.gso_size();
         let header_len = match (gso_size, headers.proto) {
             (0, _) => 0,

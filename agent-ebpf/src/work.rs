@@ -57,16 +57,24 @@ pub(crate) trait Parked: Address + 'static {
     fn headers() -> Option<&'static mut Headers<Self>>;
     /// The place for the key of a flow that is being entered.
     fn key() -> Option<&'static mut FlowKey<Self>>;
-    /// The rules' decision over the headers; a function of its own, so that the verifier walks through it once.
-    fn by_rules(direction: u8) -> bool;
+    /// What a group of rules says of the headers; a function of its own, so that the verifier walks through it once.
+    fn by_group(active: u32, group: u32, direction: u32) -> u32;
+    /// What the groups after the first say; likewise.
+    fn by_others(active: u32, direction: u32) -> u32;
 }
 
 macro_rules! parked {
-    ($address:ty, $headers:ident, $key:ident, $rules:ident) => {
+    ($address:ty, $headers:ident, $key:ident, $group:ident, $others:ident) => {
         #[inline(never)]
         #[unsafe(no_mangle)]
-        extern "C" fn $rules(direction: u32) -> u32 {
-            u32::from(filter::by_rules::<$address>(direction as u8))
+        extern "C" fn $group(active: u32, group: u32, direction: u32) -> u32 {
+            filter::by_group::<$address>(active, group, direction)
+        }
+
+        #[inline(never)]
+        #[unsafe(no_mangle)]
+        extern "C" fn $others(active: u32, direction: u32) -> u32 {
+            filter::by_others::<$address>(active, direction)
         }
 
         impl Parked for $address {
@@ -83,12 +91,17 @@ macro_rules! parked {
             }
 
             #[inline(always)]
-            fn by_rules(direction: u8) -> bool {
-                $rules(u32::from(direction)) != 0
+            fn by_group(active: u32, group: u32, direction: u32) -> u32 {
+                $group(active, group, direction)
+            }
+
+            #[inline(always)]
+            fn by_others(active: u32, direction: u32) -> u32 {
+                $others(active, direction)
             }
         }
     };
 }
 
-parked!([u8; 4], headers4, key4, rules4);
-parked!([u8; 16], headers6, key6, rules6);
+parked!([u8; 4], headers4, key4, group4, others4);
+parked!([u8; 16], headers6, key6, group6, others6);

@@ -80,8 +80,8 @@ impl Agent {
     /// [`CaptureConfig::own`] said counts no more. Returns when the new ones are in force everywhere (about 20 ms).
     ///
     /// # Errors
-    /// More rules than there is room for, see [`CaptureConfig::spare_rules`] (a connection of [`Own`] takes two, an address one);
-    /// the old ones stay in force then.
+    /// More than 64 rules (a connection of [`Own`] takes two, an address one), or any where the capture was begun without rules and
+    /// without [`CaptureConfig::spare_rules`]; the old ones stay in force then.
     pub fn set_filter(&self, rules: &[Rule], own: &[Own]) -> Result<(), AgentError> {
         // Whatever happened under the lock, which table is in force is known.
         self.filter.lock().unwrap_or_else(PoisonError::into_inner).replace(rules, own)

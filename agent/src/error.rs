@@ -66,13 +66,11 @@ pub enum AgentError {
         /// How many fit.
         most: usize,
     },
-    /// More rules than the programs of this capture were loaded for.
-    #[error("{given} rules, own traffic included, do not fit into a running capture that has room for {room}")]
+    /// Rules for a capture that was begun without any and without room for some.
+    #[error("this capture was begun without rules and without spare ones: {given} cannot be added while it runs")]
     NoRoomForRules {
-        /// How many there are.
+        /// How many there are, own traffic included.
         given: usize,
-        /// How many fit: those that the capture began with and its spare ones.
-        room: usize,
     },
     /// The kernel did not take the programs.
     #[error("the kernel refused the eBPF programs: {0}")]

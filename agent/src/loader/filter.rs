@@ -41,12 +41,12 @@ impl Filter {
     /// or by the other. When this returns, no program looks at the old one any more.
     ///
     /// # Errors
-    /// More rules than the programs were loaded for; the filter stays as it is then.
+    /// More rules than the table holds, or any where the programs were loaded without; the filter stays as it is then.
     pub(crate) fn replace(&mut self, rules: &[Rule], own: &[Own]) -> Result<(), AgentError> {
         let table = rules::of(rules, own)?;
         let given = table.0.count as usize;
         if given > self.room {
-            return Err(AgentError::NoRoomForRules { given, room: self.room });
+            return Err(AgentError::NoRoomForRules { given });
         }
         let idle = 1 - self.in_force;
         self.tables.set(idle, table, 0).map_err(describe)?;

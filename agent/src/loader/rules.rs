@@ -38,10 +38,10 @@ pub(crate) fn of(rules: &[flow::Rule], own: &[Own]) -> Result<Table, AgentError>
     RuleTable::new(&all).map(Table).ok_or(too_many)
 }
 
-/// How many rules the programs look at: those that there are and those that may come, as far as the table goes.
-pub(crate) fn room(config: &CaptureConfig) -> usize {
-    let own: usize = config.own.iter().map(|own| own_rules(own).len()).sum();
-    (own + config.rules.len() + usize::from(config.spare_rules)).min(MAX_RULES)
+/// How many rules the programs look at: none where there are none and never will be, else as many as the table holds.
+pub(crate) const fn room(config: &CaptureConfig) -> usize {
+    let none = config.rules.is_empty() && config.own.is_empty() && config.spare_rules == 0;
+    if none { 0 } else { MAX_RULES }
 }
 
 fn own_rules(own: &Own) -> Vec<Rule> {
@@ -188,6 +188,24 @@ mod tests {
         assert_eq!(decide(&config), ACTION_ACCEPT, "it is UDP, the connection is TCP");
         let table = table(&config).unwrap().0;
         assert_eq!((table.count, table.rules[0].action, table.rules[1].sport[0]), (2, ACTION_OWN, [53, 53]));
+    }
+
+    #[test]
+    fn everything_of_an_own_address_is_left_out_whatever_the_rules_say() {
+        for address in ["10.0.0.1", "::ffff:10.0.0.2"] {
+            let own = vec![Own::Address(address.parse().unwrap())];
+            let config = CaptureConfig { own, ..with(flow::Rule::default()) };
+            assert_eq!(decide(&config), ACTION_OWN, "{address}");
+        }
+        let own = vec![Own::Address("10.0.0.3".parse().unwrap()), Own::Address("fd00::1".parse().unwrap())];
+        assert_eq!(decide(&CaptureConfig { own, ..config(Mode::Flows) }), ACTION_ACCEPT);
+    }
+
+    #[test]
+    fn there_is_room_where_rules_may_come() {
+        let config = config(Mode::Flows);
+        assert_eq!(room(&config), 0);
+        assert_eq!(room(&CaptureConfig { spare_rules: 1, ..config }), MAX_RULES);
     }
 
     #[test]

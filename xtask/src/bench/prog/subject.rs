@@ -2,7 +2,7 @@
 
 use agent_common::{
     rules::RuleTable,
-    types::{ACTION_ACCEPT, COND_DPORT, COND_PROTO, Counter, Rule},
+    types::{ACTION_ACCEPT, COND_DPORT, COND_PROTO, Counter, MAX_RULES, Rule},
 };
 use anyhow::{Context as _, Result, ensure};
 use aya::{
@@ -27,7 +27,8 @@ const NEW_FLOWS: u32 = 20_000;
 /// A way through the programs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Case {
-    Miss,
+    /// So many rules, none of which matches.
+    Miss(u32),
     Known,
     New,
     MapFull,
@@ -37,8 +38,9 @@ pub(super) enum Case {
 
 impl Case {
     /// In the order of the table's columns.
-    pub(super) const ALL: [Self; 8] = [
-        Self::Miss,
+    pub(super) const ALL: [Self; 9] = [
+        Self::Miss(1),
+        Self::Miss(MAX_RULES as u32),
         Self::Known,
         Self::New,
         Self::MapFull,
@@ -51,7 +53,8 @@ impl Case {
     /// Head of the column.
     pub(super) fn label(self) -> String {
         match self {
-            Self::Miss => "filter miss".into(),
+            Self::Miss(1) => "filter miss".into(),
+            Self::Miss(rules) => format!("miss of {rules}"),
             Self::Known => "known flow".into(),
             Self::New => "new flow".into(),
             Self::MapFull => "map full".into(),
@@ -67,7 +70,8 @@ impl Case {
     /// Values of the constants `MODE`, `SNAPLEN`, `RULES_ROOM`.
     fn settings(self) -> [(&'static str, u32); 3] {
         let snaplen = if let Self::Capture(snaplen) = self { snaplen } else { 256 };
-        [("MODE", u32::from(self.captures())), ("SNAPLEN", snaplen), ("RULES_ROOM", u32::from(self == Self::Miss))]
+        let room = if matches!(self, Self::Miss(_)) { MAX_RULES as u32 } else { 0 };
+        [("MODE", u32::from(self.captures())), ("SNAPLEN", snaplen), ("RULES_ROOM", room)]
     }
 
     /// Entries of each flow map: one only where it is to be full.
@@ -107,8 +111,8 @@ impl Subject {
         let ring = if case == Case::RingFull { 4096 } else { RING };
         loader.map_max_entries("PACKETS_0", ring).map_max_entries("FALLBACK", ring);
         let mut ebpf = loader.load(object).context("cannot load the object")?;
-        if case == Case::Miss {
-            Array::try_from(ebpf.map_mut("RULES").context("RULES")?)?.set(0, Table(rules()?), 0)?;
+        if let Case::Miss(count) = case {
+            Array::try_from(ebpf.map_mut("RULES").context("RULES")?)?.set(0, Table(rules(count)?), 0)?;
         }
         let program: &mut SchedClassifier = ebpf.program_mut("ingress_l2").context("ingress_l2")?.try_into()?;
         program.load()?;
@@ -136,7 +140,7 @@ impl Subject {
                 self.program.test_run(&frame, 1000)?;
                 median(runs, || self.program.test_run(&frame, repeat))
             }
-            Case::Miss | Case::Known => median(runs, || self.program.test_run(&frame, repeat)),
+            Case::Miss(_) | Case::Known => median(runs, || self.program.test_run(&frame, repeat)),
         }
     }
 
@@ -164,7 +168,7 @@ impl Subject {
         let counters: PerCpuArray<_, u64> = PerCpuArray::try_from(self.ebpf.map("COUNTERS").context("COUNTERS")?)?;
         let count = |counter: Counter| -> Result<u64> { Ok(counters.get(&(counter as u32), 0)?.iter().sum()) };
         let (seen, what, counter) = match self.case {
-            Case::Miss => (count(Counter::Seen)?, "rejected", count(Counter::Rejected)?),
+            Case::Miss(_) => (count(Counter::Seen)?, "rejected", count(Counter::Rejected)?),
             Case::New | Case::Known => (count(Counter::Seen)?, "new flows", count(Counter::New0)?),
             Case::MapFull => (count(Counter::Seen)?, "through the fallback ring", count(Counter::Fallback)?),
             Case::Capture(_) | Case::RingFull => (count(Counter::Seen)?, "lost", count(Counter::LostPackets)?),
@@ -173,8 +177,8 @@ impl Subject {
     }
 }
 
-/// One rule, which the measured packets do not match.
-fn rules() -> Result<RuleTable> {
+/// Rules that the measured packets do not match.
+fn rules(count: u32) -> Result<RuleTable> {
     let rule = Rule {
         conditions: COND_PROTO | COND_DPORT,
         action: ACTION_ACCEPT,
@@ -182,5 +186,5 @@ fn rules() -> Result<RuleTable> {
         dport: [[9, 9], [1, 0]],
         ..Rule::ANY
     };
-    RuleTable::new(&[rule]).context("one rule fits")
+    RuleTable::new(&vec![rule; count as usize]).context("the table holds no more rules")
 }
