@@ -4,15 +4,21 @@
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 mod capture;
+mod cluster;
 mod features;
 mod filter;
 mod help;
+mod kube;
 mod view;
 
-pub use capture::{CaptureArgs, Copy, FlowsArgs, Output, PacketsArgs, TcAttach};
+pub use capture::{CaptureArgs, CaptureOutput, Copy, FlowsArgs, Output, PacketsArgs, TcAttach};
+pub use cluster::{AttachArgs, CleanupArgs, ClusterArgs, CopyArgs, DryRun, FollowArgs, StopArgs};
 pub use features::FeatureArgs;
 pub use filter::{FilterArgs, groups};
+pub use kube::KubeArgs;
 pub use view::ViewArgs;
+
+use crate::pod::PodCommand;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -89,6 +95,21 @@ pub enum Command {
     /// Show a saved capture (.json, .db, .pcapng) in the same table
     #[command(before_help = help::VIEW, help_template = help::TEMPLATE, term_width = 80)]
     View(Box<ViewArgs>),
+    /// Open the table of a capture that runs on the cluster
+    #[command(before_help = help::ATTACH, after_help = help::KUBE, help_template = help::TEMPLATE, term_width = 80)]
+    Attach(Box<AttachArgs>),
+    /// Follow a capture on the cluster as text
+    #[command(before_help = help::FOLLOW, after_help = help::KUBE, help_template = help::TEMPLATE, term_width = 80)]
+    Follow(Box<FollowArgs>),
+    /// Stop a capture on the cluster; its files stay for copy
+    #[command(before_help = help::STOP, after_help = help::KUBE, help_template = help::TEMPLATE, term_width = 80)]
+    Stop(Box<StopArgs>),
+    /// Bring the files of a capture home
+    #[command(before_help = help::COPY, after_help = help::KUBE, help_template = help::TEMPLATE, term_width = 80)]
+    Copy(Box<CopyArgs>),
+    /// Remove what captures left on the cluster
+    #[command(before_help = help::CLEANUP, after_help = help::KUBE, help_template = help::TEMPLATE, term_width = 80)]
+    Cleanup(Box<CleanupArgs>),
     /// Print the version
     #[command(help_template = help::TEMPLATE, term_width = 80)]
     Version,
@@ -99,24 +120,16 @@ pub enum Command {
         #[arg(value_enum)]
         shell: Shell,
     },
+    /// What runs in the pods of a capture
+    #[command(hide = true)]
+    Pod {
+        /// Which of it
+        #[command(subcommand)]
+        command: PodCommand,
+    },
     /// Expose metrics of a cluster
     #[command(hide = true)]
     Metrics(Rest),
-    /// Open the table of a running capture
-    #[command(hide = true)]
-    Attach(Rest),
-    /// Follow a running capture as text
-    #[command(hide = true)]
-    Follow(Rest),
-    /// Stop a running capture
-    #[command(hide = true)]
-    Stop(Rest),
-    /// Bring the files of a capture home
-    #[command(hide = true)]
-    Copy(Rest),
-    /// Remove what captures left on the cluster
-    #[command(hide = true)]
-    Cleanup(Rest),
 }
 
 /// Arguments of a command that does not exist yet.
@@ -136,6 +149,8 @@ pub enum Shell {
     Zsh,
     /// Fish.
     Fish,
+    /// What kubectl and oc ask: the script `kubectl_complete-netobserv`.
+    Kubectl,
 }
 
 /// The parser.

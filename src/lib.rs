@@ -4,13 +4,18 @@
 //! that nothing has been touched for, then run ([`local`], [`view`]). Must not know kernel details or widgets.
 
 pub mod argv;
+mod capture;
 pub mod cli;
+mod cluster;
 mod completion;
 pub mod error;
 mod local;
 mod log;
+pub mod marks;
 pub mod plan;
+mod pod;
 pub mod report;
+pub mod stage;
 pub mod surroundings;
 mod version;
 mod view;
@@ -84,20 +89,33 @@ fn run(parsed: Parsed) -> u8 {
 fn dispatch(command: Command, matches: Option<&ArgMatches>, context: &Context) -> Outcome {
     let groups = || matches.map(cli::groups).unwrap_or_default();
     match command {
-        Command::Flows(args) => local::run(&plan::flows(&args, &groups(), &surroundings::look())?, context),
-        Command::Packets(args) => local::run(&plan::packets(&args, &groups(), &surroundings::look())?, context),
+        Command::Flows(args) if plan::is_local(&args.capture) => {
+            local::run(&plan::flows(&args, &groups(), &surroundings::look())?, context)
+        }
+        Command::Packets(args) if plan::is_local(&args.capture) => {
+            local::run(&plan::packets(&args, &groups(), &surroundings::look())?, context)
+        }
+        Command::Flows(args) => {
+            let request = plan::cluster::flows(&args, &groups(), &surroundings::look())?;
+            capture::run(&request, &args.kube, context)
+        }
+        Command::Packets(args) => {
+            let request = plan::cluster::packets(&args, &groups(), &surroundings::look())?;
+            capture::run(&request, &args.kube, context)
+        }
         Command::View(args) => view::run(&args, &groups(), context),
         Command::Version => version::print(),
         Command::Completion { shell } => completion::print(shell),
         Command::Metrics(_) => unbuilt("metrics"),
-        Command::Attach(_) => unbuilt("attach"),
-        Command::Follow(_) => unbuilt("follow"),
-        Command::Stop(_) => unbuilt("stop"),
-        Command::Copy(_) => unbuilt("copy"),
-        Command::Cleanup(_) => unbuilt("cleanup"),
+        Command::Attach(args) => capture::attach(&args, context),
+        Command::Follow(args) => capture::follow(&args, context),
+        Command::Stop(args) => capture::stop(&args),
+        Command::Copy(args) => capture::copy(&args),
+        Command::Cleanup(args) => capture::cleanup(&args, context),
+        Command::Pod { command } => pod::run(&command),
     }
 }
 
 fn unbuilt(command: &str) -> Outcome {
-    Err(Error::failed(format!("{command}: needs a cluster; not built yet")))
+    Err(Error::failed(format!("{command}: not built yet")))
 }

@@ -14,16 +14,24 @@ use flow::{
     CaptureConfig, Own, Rules,
     config::{Limits, Mode, NetNs, TcAttach},
     rules::Options,
+    show::escape,
 };
 
 use crate::{
-    cli::{CaptureArgs, Copy, FeatureArgs, FlowsArgs, Output, PacketsArgs, TcAttach as TypedAttach},
+    cli::{CaptureArgs, CaptureOutput, Copy, FlowsArgs, KubeArgs, ClusterArgs, Output, PacketsArgs, TcAttach as TypedAttach},
     error::Error,
 };
 
+pub mod cluster;
+pub mod facts;
+mod images;
+pub mod objects;
 mod patterns;
+mod selector;
 mod words;
+pub mod yaml;
 
+pub(crate) use images::has_sandbox;
 pub use words::{join as join_words, rules_in_words};
 
 /// What has to be known of the machine and the terminal.
@@ -41,6 +49,8 @@ pub struct Surroundings {
     pub node: Arc<str>,
     /// Address of this machine towards others.
     pub address: Option<IpAddr>,
+    /// NETOBSERV_NAMESPACE: what `--capture-namespace` is when it is not typed.
+    pub capture_namespace: Option<String>,
 }
 
 /// What is shown while the capture runs.
@@ -54,7 +64,7 @@ pub enum Show {
     Pcapng,
 }
 
-/// A capture on this machine, ready to run.
+/// A capture, ready to run on this machine; on a cluster, what [`cluster::Request`] adds to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// What agent and collector are told.
@@ -73,30 +83,42 @@ pub struct Plan {
 
 const DEFAULT_DIR: &str = "./output";
 
-/// The plan of `flows`.
+/// The plan of `flows --local`.
 ///
 /// # Errors
-/// A value that cannot be; or no `--local`.
+/// A value that cannot be, or an option that only a cluster gives a meaning.
 pub fn flows(args: &FlowsArgs, groups: &[Options], around: &Surroundings) -> Result<Plan, Error> {
+    let plan = flows_anywhere(args, groups, around)?;
+    local_only(&args.cluster, &args.kube, &args.capture)?;
+    Ok(plan)
+}
+
+/// The plan of `packets --local`.
+///
+/// # Errors
+/// A value that cannot be, or an option that only a cluster gives a meaning.
+pub fn packets(args: &PacketsArgs, groups: &[Options], around: &Surroundings) -> Result<Plan, Error> {
+    let plan = packets_anywhere(args, groups, around)?;
+    local_only(&args.cluster, &args.kube, &args.capture)?;
+    Ok(plan)
+}
+
+fn flows_anywhere(args: &FlowsArgs, groups: &[Options], around: &Surroundings) -> Result<Plan, Error> {
     let mut plan = capture(Mode::Flows, &args.capture, groups, around, None)?;
     plan.config.cache_active_timeout = args.cache_active_timeout;
     plan.config.cache_max_flows = args.cache_max_flows;
     plan.config.observations = args.observations == Some(true);
     plan.notices.extend(args.features.notices());
-    runnable("flows", &args.capture, &args.features)?;
     Ok(plan)
 }
 
-/// The plan of `packets`.
-///
-/// # Errors
-/// A value that cannot be; or no `--local`.
-pub fn packets(args: &PacketsArgs, groups: &[Options], around: &Surroundings) -> Result<Plan, Error> {
+fn packets_anywhere(args: &PacketsArgs, groups: &[Options], around: &Surroundings) -> Result<Plan, Error> {
     let pcapng = args.write.is_some().then_some(Show::Pcapng);
     let mut plan = capture(Mode::Packets, &args.capture, groups, around, pcapng)?;
     if pcapng.is_some() && around.stdout_is_terminal {
+        let local = if is_local(&args.capture) { "--local " } else { "" };
         return Err(Error::usage("-w -: writes pcapng, which is not for a terminal; pipe it or send it to a file")
-            .hint("oc-netobserv packets --local -w - | wireshark -k -i -"));
+            .hint(format!("oc-netobserv packets {local}-w - | wireshark -k -i -")));
     }
     plan.config.snaplen = args.snaplen;
     plan.config.buffer_size = args.buffer_size;
@@ -104,7 +126,6 @@ pub fn packets(args: &PacketsArgs, groups: &[Options], around: &Surroundings) ->
     if plan.config.rules.is_empty() {
         plan.notices.push(unfiltered(args.snaplen));
     }
-    runnable("packets", &args.capture, &args.features)?;
     Ok(plan)
 }
 
@@ -114,17 +135,22 @@ fn unfiltered(snaplen: u32) -> String {
     format!("without a filter every packet is taken, which can be much; --port, --cidr and others take less{less}")
 }
 
-/// What has no meaning without a cluster, and what there is no cluster for yet.
-fn runnable(command: &str, args: &CaptureArgs, features: &FeatureArgs) -> Result<(), Error> {
-    if features.yaml == Some(true) {
-        return Err(Error::failed("--yaml: prints the objects of a capture on a cluster, which is not built yet"));
+/// Whether the capture is on this machine.
+pub fn is_local(args: &CaptureArgs) -> bool {
+    args.local == Some(true)
+}
+
+/// What means nothing on this machine is refused: whoever typed it expects something of it.
+fn local_only(cluster: &ClusterArgs, kube: &KubeArgs, capture: &CaptureArgs) -> Result<(), Error> {
+    if capture.output == Some(CaptureOutput::Yaml) {
+        return Err(Error::usage("-o yaml: goes with --dry-run=client on a cluster; with --local allowed are json and wide"));
     }
-    if args.local == Some(true) {
-        return Ok(());
+    match cluster.typed().or_else(|| kube.typed()) {
+        None => Ok(()),
+        Some(option) => Err(Error::usage(format!(
+            "--{option}: is for captures on a cluster, --local captures on this machine; leave one of them out"
+        ))),
     }
-    let error =
-        Error::failed(format!("{command}: capturing on a cluster is not built yet; --local captures on this machine"));
-    Err(error.hint(format!("oc-netobserv {command} --local")))
 }
 
 fn capture(
@@ -134,8 +160,9 @@ fn capture(
     around: &Surroundings,
     pcapng: Option<Show>,
 ) -> Result<Plan, Error> {
-    let own: Vec<Own> = own(args, around).into_iter().collect();
-    let rules = flow::rules::parse(groups, own.len()).map_err(Error::usage)?;
+    let local = is_local(args);
+    let own: Vec<Own> = own(args, around).filter(|_| local).into_iter().collect();
+    let rules = flow::rules::parse(groups, if local { own.len() } else { cluster::OWN_RULES }).map_err(Error::usage)?;
     let interfaces = patterns::parse("interfaces", args.interfaces.as_deref())?;
     let exclude_interfaces = match &args.exclude_interfaces {
         None => patterns::default_excluded(&interfaces),
@@ -143,14 +170,15 @@ fn capture(
     };
     let config = CaptureConfig {
         mode,
-        netns: netns(&args.netns)?,
+        netns: netns(args.netns.as_deref(), is_local(args))?,
         interfaces,
         exclude_interfaces,
         own,
         limits: limits(args),
         ..config(rules, args, around)
     };
-    let show = pcapng.or_else(|| lines(args.output, around.stdout_is_terminal).map(Show::Lines)).unwrap_or(Show::Table);
+    let output = args.output.and_then(CaptureOutput::lines);
+    let show = pcapng.or_else(|| lines(output, around.stdout_is_terminal).map(Show::Lines)).unwrap_or(Show::Table);
     let ask = args.copy == Some(Copy::Prompt) && around.can_ask;
     let what = rules_in_words(groups);
     let mut notices = Vec::new();
@@ -220,8 +248,20 @@ fn output_dir(args: &CaptureArgs, show: Show) -> Option<PathBuf> {
     }
 }
 
-/// `all`, `current`, a path, or a name as `ip netns` gives them.
-fn netns(text: &str) -> Result<NetNs, Error> {
+/// `all`, `current`, a path, or a name as `ip netns` gives them. On a node the default is the host's namespace: the
+/// host's end of every pod's interface is there, and looking further needs more rights.
+fn netns(text: Option<&str>, local: bool) -> Result<NetNs, Error> {
+    let Some(text) = text else { return Ok(if local { NetNs::All } else { NetNs::Current }) };
+    match text {
+        "all" | "current" => {}
+        _ if local => {}
+        _ => {
+            return Err(Error::usage(format!(
+                "--netns {}: names and paths are for --local; on a cluster allowed are all and current",
+                escape(text)
+            )));
+        }
+    }
     match text {
         "" => Err(Error::usage("--netns \"\": allowed are all, current, a name of `ip netns` or a path")),
         "all" => Ok(NetNs::All),

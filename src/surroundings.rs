@@ -23,6 +23,7 @@ pub fn look() -> Surroundings {
         ssh: ssh_connection(),
         node: node(),
         address: agent::own_address(),
+        capture_namespace: env::var("NETOBSERV_NAMESPACE").ok().filter(|name| !name.is_empty()),
     }
 }
 

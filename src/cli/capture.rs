@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum, value_parser};
 
-use super::{FeatureArgs, FilterArgs};
+use super::{ClusterArgs, FeatureArgs, FilterArgs, KubeArgs};
 
 /// Arguments of `flows`.
 #[derive(Args, Clone, Debug)]
@@ -24,6 +24,12 @@ pub struct FlowsArgs {
     /// Keep each namespace's own counts
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, help_heading = "Flows")]
     pub observations: Option<bool>,
+    /// What a cluster adds.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Where the cluster is.
+    #[command(flatten)]
+    pub kube: KubeArgs,
     /// Known options without effect.
     #[command(flatten)]
     pub features: FeatureArgs,
@@ -47,6 +53,12 @@ pub struct PacketsArgs {
     /// pcapng on standard output, for Wireshark; files only if --output-dir is given
     #[arg(short = 'w', long = "write", value_name = "-", value_parser = ["-"], hide_possible_values = true, conflicts_with = "output", help_heading = "Packets")]
     pub write: Option<String>,
+    /// What a cluster adds.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Where the cluster is.
+    #[command(flatten)]
+    pub kube: KubeArgs,
     /// Known options without effect.
     #[command(flatten)]
     pub features: FeatureArgs,
@@ -56,12 +68,12 @@ pub struct PacketsArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Where")]
 pub struct CaptureArgs {
-    /// Capture on this machine
+    /// Capture on this machine instead of a cluster
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub local: Option<bool>,
-    /// all (default), current, a name, a path
-    #[arg(long, value_name = "WHICH", default_value = "all", hide_default_value = true)]
-    pub netns: String,
+    /// all, current; with --local (all is the default) also a name, a path
+    #[arg(long, value_name = "WHICH")]
+    pub netns: Option<String>,
     /// Names or /regex/, by commas; else all
     #[arg(long, value_name = "LIST")]
     pub interfaces: Option<String>,
@@ -74,7 +86,7 @@ pub struct CaptureArgs {
     /// Look at one of N packets
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u32).range(1..))]
     pub sampling: u32,
-    /// Also the SSH connection we run in
+    /// Also our own traffic: agents, this terminal
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub include_self: Option<bool>,
     /// End after this time, like 90s or 1h30m; 0 is no limit
@@ -88,7 +100,7 @@ pub struct CaptureArgs {
     pub max_packets: u64,
     /// Lines on standard output instead of the table: json or wide
     #[arg(short, long, value_enum, value_name = "FORMAT", hide_possible_values = true, help_heading = "Output")]
-    pub output: Option<Output>,
+    pub output: Option<CaptureOutput>,
     /// Where files go: flow/ and pcap/ below it [default: ./output]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub output_dir: Option<PathBuf>,
@@ -97,7 +109,29 @@ pub struct CaptureArgs {
     pub copy: Option<Copy>,
 }
 
-/// Values of `--output`.
+/// Values of `--output` where there is something to capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CaptureOutput {
+    /// One JSON object a line.
+    Json,
+    /// Aligned columns.
+    Wide,
+    /// The objects of a dry run.
+    Yaml,
+}
+
+impl CaptureOutput {
+    /// How lines of records look.
+    pub fn lines(self) -> Option<Output> {
+        match self {
+            Self::Json => Some(Output::Json),
+            Self::Wide => Some(Output::Wide),
+            Self::Yaml => None,
+        }
+    }
+}
+
+/// Values of `--output` for records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// One JSON object a line.

@@ -1,5 +1,5 @@
-//! NetObserv's options for what is not built yet, or what only a cluster has. They are understood, so that commands
-//! people have keep working, and each says so.
+//! NetObserv's options for what is not built yet. They are understood, so that commands people have keep working, and
+//! each says so.
 
 use clap::Args;
 
@@ -54,30 +54,13 @@ pub struct FeatureArgs {
     /// Key log file
     #[arg(long, hide = true)]
     tls_keylog: Option<String>,
-    /// Labels of the cluster's subnets
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide = true)]
-    get_subnets: Option<bool>,
-    /// Privileged containers
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide = true)]
-    privileged: Option<bool>,
-    /// Capture in the background of the cluster
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide = true)]
-    background: Option<bool>,
-    /// Nodes to capture on
-    #[arg(long, hide = true)]
-    node_selector: Option<String>,
-    /// Print the manifests
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide = true)]
-    pub(crate) yaml: Option<bool>,
 }
 
 impl FeatureArgs {
     /// One sentence for each option that was asked for.
     pub fn notices(&self) -> Vec<String> {
-        let unbuilt = self.unbuilt().map(|name| format!("--{name}: not built yet; the capture goes on without it"));
-        let cluster =
-            self.cluster_only().map(|name| format!("--{name}: means something on a cluster only; ignored here"));
-        unbuilt.chain(cluster).collect()
+        let notice = |name| format!("--{name}: not built yet; the capture goes on without it");
+        self.unbuilt().map(notice).collect()
     }
 
     fn unbuilt(&self) -> impl Iterator<Item = &'static str> {
@@ -99,16 +82,6 @@ impl FeatureArgs {
             ("tls-plaintext-min-bytes", self.tls_plaintext_min_bytes.is_some()),
             ("tls-plaintext-preview-bytes", self.tls_plaintext_preview_bytes.is_some()),
             ("tls-keylog", self.tls_keylog.is_some()),
-        ])
-    }
-
-    fn cluster_only(&self) -> impl Iterator<Item = &'static str> {
-        let on = |flag: Option<bool>| flag == Some(true);
-        named([
-            ("get-subnets", on(self.get_subnets)),
-            ("privileged", on(self.privileged)),
-            ("background", on(self.background)),
-            ("node-selector", self.node_selector.is_some()),
         ])
     }
 }

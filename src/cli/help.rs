@@ -6,39 +6,93 @@ pub(super) const TEMPLATE: &str =
 
 pub(super) const MAIN: &str = "\
 Examples:
-  oc-netobserv flows --local                  live table; files in ./output
-  oc-netobserv packets --local --port 8080    packets into pcapng
+  oc-netobserv flows                          every node; table here, files at home
+  oc-netobserv packets --port 8080            packets of all nodes into one pcapng
+  oc-netobserv flows --local                  this machine only, no cluster
   oc-netobserv view output/flow/<stamp>.db    the same table over a file
+  oc-netobserv cleanup                        whatever is left on the cluster
   oc-netobserv flows --help                   every option of a command";
 
 pub(super) const UNBUILT: &str = "\
+Also kubectl's: --cluster --user --server --token --as-group --as-uid
+  --certificate-authority --client-certificate --client-key --tls-server-name
+  --insecure-skip-tls-verify --request-timeout --proxy-url
 Known from NetObserv, not built yet (they say so, and the capture goes on):
   --enable-all --enable-dns --enable-ipsec --enable-network-events
   --enable-pkt-drop --enable-pkt-translation --enable-rtt --enable-udn-mapping
   --enable-openssl --drops --query --filter";
 
+pub(super) const KUBE: &str = "\
+Also kubectl's: --cluster --user --server --token --as-group --as-uid
+  --certificate-authority --client-certificate --client-key --tls-server-name
+  --insecure-skip-tls-verify --request-timeout --proxy-url";
+
 pub(super) const FLOWS: &str = "\
 Examples:
-  oc-netobserv flows --local
-  oc-netobserv flows --local --protocol TCP --port 443
-  oc-netobserv flows --local --port 53 or --protocol ICMP
+  oc-netobserv flows
+  oc-netobserv flows --protocol TCP --port 443 --node-selector zone=a
+  oc-netobserv flows --port 53 or --protocol ICMP
+  oc-netobserv flows -o json --max-time 30s | jq .DstK8S_OwnerName
+  oc-netobserv flows --background --max-time 1h
   oc-netobserv flows --local --port 22 --action Reject
-  oc-netobserv flows --local -o json | jq .DstAddr
 
+Makes a namespace of its own with an agent on every node, and removes it at the
+end, whatever ends it. --local captures on this machine instead.
 Options may be written --key=value, --key value or key=value, with - or _.
 Filters: the word `or` begins another rule; the first rule that matches a packet
 decides; a packet that none matches is left out if any rule accepts, else taken.";
 
 pub(super) const PACKETS: &str = "\
 Examples:
-  oc-netobserv packets --local --protocol TCP --port 8443
-  oc-netobserv packets --local --snaplen 96 --port 53 or --protocol ICMP
-  oc-netobserv packets --local -w - | wireshark -k -i -
-  oc-netobserv packets --local -o wide
+  oc-netobserv packets --protocol TCP --port 8443
+  oc-netobserv packets --snaplen 96 --port 53 or --protocol ICMP
+  oc-netobserv packets --port 80 -w - | wireshark -k -i -
+  oc-netobserv packets --local --port 80 -o wide
 
+Makes a namespace of its own with an agent on every node, and removes it at the
+end, whatever ends it. --local captures on this machine instead.
 Options may be written --key=value, --key value or key=value, with - or _.
 Filters: the word `or` begins another rule; the first rule that matches a packet
 decides; a packet that none matches is left out if any rule accepts, else taken.";
+
+pub(super) const ATTACH: &str = "\
+Examples:
+  oc-netobserv attach
+  oc-netobserv attach 3f9a2c1b --context staging
+
+Opens the table of a capture that runs already. q and Ctrl-C leave the table, the
+capture goes on; `stop` ends it.";
+
+pub(super) const FOLLOW: &str = "\
+Examples:
+  oc-netobserv follow
+  oc-netobserv follow 3f9a2c1b -o json | jq .Bytes
+
+Ctrl-C leaves, the capture goes on; `stop` ends it.";
+
+pub(super) const STOP: &str = "\
+Examples:
+  oc-netobserv stop
+  oc-netobserv stop 3f9a2c1b && oc-netobserv copy 3f9a2c1b
+
+Agents go at once; the files stay on the cluster for --keep of the capture.";
+
+pub(super) const COPY: &str = "\
+Examples:
+  oc-netobserv copy
+  oc-netobserv copy 3f9a2c1b --output-dir ~/captures
+
+An interrupted copy goes on where it was; every file is checked. Nothing is
+removed from the cluster: `cleanup` does that.";
+
+pub(super) const CLEANUP: &str = "\
+Examples:
+  oc-netobserv cleanup                 your captures, after asking
+  oc-netobserv cleanup 3f9a2c1b --yes
+  oc-netobserv cleanup --all           those of others too
+
+Removes what bears our label and nothing else, and waits until it is gone. May be
+run any number of times.";
 
 pub(super) const VIEW: &str = "\
 Examples:

@@ -12,6 +12,7 @@ fn around() -> Surroundings {
         ssh: None,
         node: "here".into(),
         address: None,
+        capture_namespace: None,
     }
 }
 
