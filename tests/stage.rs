@@ -193,7 +193,7 @@ fn a_wrong_command_line_is_refused_before_anything_is_touched() {
             (vec![], "usage: stage receive DIR ARCH SHA256 SIZE"),
             (vec!["run", &folder, "test", &digest], "usage:"),
             (vec!["run", &folder, "test", &digest[1..], "--"], "SHA256 is not 64 hexadecimal digits"),
-            (vec!["run", &folder, "../x", &digest, "--"], "ARCH has other characters"),
+            (vec!["run", &folder, "../x", &digest, "--"], "ARCH is not 1 to 32 letters"),
             (vec!["fetch", "localhost:1", &folder, "test", &digest, "--"], "the server is not ADDRESS:PORT"),
             (vec!["receive", &folder, "test", &digest, "many"], "SIZE is not a number of bytes"),
         ] {

@@ -11,6 +11,9 @@ use crate::{error::Error, fetch::Fetch, files::Place, receive::Receive, run::Run
 const USAGE: &str = "usage: stage receive DIR ARCH SHA256 SIZE | stage run DIR ARCH SHA256 -- ARGS... | \
                      stage fetch ADDRESS:PORT DIR ARCH SHA256 -- ARGS...";
 
+/// Letters in the name of an architecture.
+pub(crate) const LONGEST_ARCHITECTURE: usize = 32;
+
 /// The command line and the environment.
 pub(crate) struct Words {
     count: usize,
@@ -97,8 +100,9 @@ impl Command {
 /// `DIR ARCH SHA256` from the word at `index` on.
 fn target(words: &Words, index: usize) -> Result<(Place, Digest), Error> {
     let architecture = words.text(index + 1)?;
-    if architecture.is_empty() || !architecture.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-        return Err(Error::Usage("ARCH has other characters than letters, digits and _"));
+    let is_word = architecture.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !is_word || !(1..=LONGEST_ARCHITECTURE).contains(&architecture.len()) {
+        return Err(Error::Usage("ARCH is not 1 to 32 letters, digits and _"));
     }
     let place = Place { directory: words.text(index)?, architecture };
     Ok((place, words.number(index + 2, "SHA256 is not 64 hexadecimal digits")?))

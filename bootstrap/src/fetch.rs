@@ -15,7 +15,7 @@ use rustix::{
 };
 
 use crate::{
-    arguments::Words,
+    arguments::{LONGEST_ARCHITECTURE, Words},
     error::Error,
     files::{NewFile, Path, Place, read},
     report,
@@ -110,9 +110,19 @@ struct Connection(OwnedFd);
 impl Connection {
     /// Sends the request; how many bytes the answer has.
     fn ask(&mut self, architecture: &str) -> Result<u64, Error> {
-        for part in ["GET ", architecture, "\n"] {
-            self.send(part.as_bytes()).map_err(|errno| Error::Stream("send", errno))?;
+        // In one piece: a server may take what it gets first for all.
+        let mut request = [0; 4 + LONGEST_ARCHITECTURE + 1];
+        let mut length = 0;
+        for byte in b"GET ".iter().chain(architecture.as_bytes()).chain(b"\n") {
+            request[length] = *byte;
+            length += 1;
         }
+        self.send(&request[..length]).map_err(|errno| Error::Stream("send", errno))?;
+        self.answer()
+    }
+
+    /// The number that the answer begins with.
+    fn answer(&mut self) -> Result<u64, Error> {
         let mut length: u64 = 0;
         let mut digits = 0;
         loop {
