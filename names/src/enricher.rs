@@ -88,3 +88,6 @@ fn label(world: &World, address: IpAddr, found: Option<Found<'_>>) -> Option<Arc
     let address = address.to_canonical();
     world.labels.of(address, world.is_pod_subnet(address), found.map(|found| found.kind())).cloned()
 }
+
+#[cfg(test)]
+mod tests;

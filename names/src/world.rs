@@ -188,3 +188,6 @@ impl World {
         }) as u32
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

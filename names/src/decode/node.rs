@@ -17,7 +17,7 @@ use crate::id::Uid;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(from = "raw::Node")]
 pub(crate) struct Node {
-    version: String,
+    pub(crate) version: String,
     pub(crate) uid: Uid,
     pub(crate) name: String,
     pub(crate) zone: Option<String>,

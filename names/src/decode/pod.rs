@@ -12,7 +12,7 @@ use crate::id::Uid;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(from = "raw::Pod")]
 pub(crate) struct Pod {
-    version: String,
+    pub(crate) version: String,
     pub(crate) uid: Uid,
     pub(crate) name: String,
     pub(crate) namespace: String,

@@ -12,7 +12,7 @@ use crate::id::Uid;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(from = "raw::Service")]
 pub(crate) struct Service {
-    version: String,
+    pub(crate) version: String,
     pub(crate) uid: Uid,
     pub(crate) name: String,
     pub(crate) namespace: String,
