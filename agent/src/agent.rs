@@ -13,7 +13,7 @@ use crate::{
     error::AgentError,
     flows::Flows,
     loader::{self, filter::Filter, settings::NetnsSource},
-    observer::{self, Attached, AttachedNow, Observer},
+    observer::{self, Attached, AttachedNow, Observer, Running},
     outbox::Outbox,
     packets::Packets,
     preflight::preflight,
@@ -27,6 +27,7 @@ pub struct Agent {
     thread: Option<JoinHandle<Result<Counters, AgentError>>>,
     finish: Finish,
     attached: AttachedNow,
+    running: Running,
     filter: Mutex<Filter>,
 }
 
@@ -40,25 +41,26 @@ pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<A
     let source = NetnsSource::choose(&config.netns);
     let cpus = aya::util::nr_cpus().map_err(|(_, error)| AgentError::os("cannot count the CPUs", error))?;
     let loaded = loader::load(&config, source, cpus as u32)?;
-    let Observer { running, topology, notices, attached } = observer::start(&config, source, loaded.programs)?;
+    let Observer { running, topology, notices, attached } =
+        observer::start(&config, source, loaded.programs, stop.clone())?;
     let anchor = Anchor::take();
     let outbox = Outbox::new(sink, config.node.clone(), anchor, notices);
     let finish = Finish::default();
-    let (kernel, asked) = (loaded.counters, finish.clone());
+    let (kernel, asked, observer) = (loaded.counters, finish.clone(), running.clone());
     let thread = match config.mode {
         Mode::Flows => {
             let decoder = Decoder { anchor, agent_ip: config.agent_ip, sampling: config.sampling };
             let work = Flows::new(&config, Drainer::new(loaded.flows), kernel, topology, decoder, outbox);
-            thread::Builder::new().name("flows".to_owned()).spawn(move || worker::run(work, running, &stop, &asked))
+            thread::Builder::new().name("flows".to_owned()).spawn(move || worker::run(work, &observer, &stop, &asked))
         }
         Mode::Packets => {
             let work = Packets::new(&config, loaded.packets, kernel, topology, anchor, outbox);
-            thread::Builder::new().name("packets".to_owned()).spawn(move || worker::run(work, running, &stop, &asked))
+            thread::Builder::new().name("packets".to_owned()).spawn(move || worker::run(work, &observer, &stop, &asked))
         }
     };
     let thread = thread.map_err(|error| AgentError::os("cannot start a thread", error))?;
     give_back_memory();
-    Ok(Agent { thread: Some(thread), finish, attached, filter: Mutex::new(loaded.filter) })
+    Ok(Agent { thread: Some(thread), finish, attached, running, filter: Mutex::new(loaded.filter) })
 }
 
 /// What only loading needed (the kernel's types are several MB) goes back to the system.
@@ -92,7 +94,8 @@ impl Agent {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Ends the capture: detaches, delivers everything that was in flight, and tells the last counters.
+    /// Ends the capture: detaches at once, delivers everything that was in flight, and tells the last counters. Returns when the
+    /// sink has taken the last batch, or has refused one: a sink that takes nothing for long has to answer `Closed` some time.
     ///
     /// # Errors
     /// What went wrong while it ran.
@@ -102,6 +105,7 @@ impl Agent {
 
     fn end(&mut self) -> Result<Counters, AgentError> {
         self.finish.request();
+        self.running.detach();
         match self.thread.take().map(JoinHandle::join) {
             Some(Ok(result)) => result,
             Some(Err(panic)) => Err(AgentError::Panicked(words(panic.as_ref()))),

@@ -14,7 +14,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use flow::{CaptureConfig, config::TcAttach};
+use flow::{CaptureConfig, Stop, config::TcAttach};
 
 use self::watcher::Watcher;
 use crate::{
@@ -57,20 +57,25 @@ pub(crate) struct Observer {
     pub(crate) attached: AttachedNow,
 }
 
-/// The thread of the observer.
+/// The thread of the observer, for everybody who may end it.
+#[derive(Clone, Debug)]
+pub(crate) struct Running(Arc<Mutex<Thread>>);
+
 #[derive(Debug)]
-pub(crate) struct Running {
+struct Thread {
     thread: Option<JoinHandle<()>>,
     /// Closing it ends the thread.
     wake: Option<PipeWriter>,
 }
 
 impl Running {
-    /// Detaches everything; returns when that is done.
-    pub(crate) fn detach(mut self) {
-        self.end();
+    /// Detaches everything; returns when that is done, whoever asked first.
+    pub(crate) fn detach(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).end();
     }
+}
 
+impl Thread {
     fn end(&mut self) {
         self.wake = None;
         if let Some(thread) = self.thread.take() {
@@ -80,14 +85,19 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for Thread {
     fn drop(&mut self) {
         self.end();
     }
 }
 
-/// Attaches to everything there is, then goes on on a thread of its own.
-pub(crate) fn start(config: &CaptureConfig, source: NetnsSource, programs: Programs) -> Result<Observer, AgentError> {
+/// Attaches to everything there is, then goes on on a thread of its own, until it is ended or `stop` is requested.
+pub(crate) fn start(
+    config: &CaptureConfig,
+    source: NetnsSource,
+    programs: Programs,
+    stop: Stop,
+) -> Result<Observer, AgentError> {
     let (sender, notices) = channel();
     let way = choose_way(config.tc_attach, &sender)?;
     let selection = Selection::new(&config.interfaces, &config.exclude_interfaces)?;
@@ -97,9 +107,10 @@ pub(crate) fn start(config: &CaptureConfig, source: NetnsSource, programs: Progr
         Watcher::new(netns, selection, way, source, programs, topology.clone(), attached.clone(), sender)?;
     watcher.begin()?;
     let (reader, writer) = std::io::pipe().map_err(|error| AgentError::os("cannot make a pipe", error))?;
-    let thread = thread::Builder::new().name("observer".to_owned()).spawn(move || watcher.run(&reader));
+    let thread = thread::Builder::new().name("observer".to_owned()).spawn(move || watcher.run(&reader, &stop));
     let thread = thread.map_err(|error| AgentError::os("cannot start a thread", error))?;
-    Ok(Observer { running: Running { thread: Some(thread), wake: Some(writer) }, topology, notices, attached })
+    let running = Running(Arc::new(Mutex::new(Thread { thread: Some(thread), wake: Some(writer) })));
+    Ok(Observer { running, topology, notices, attached })
 }
 
 fn choose_way(asked: TcAttach, notices: &Sender<Arc<str>>) -> Result<Way, AgentError> {

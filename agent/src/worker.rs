@@ -60,15 +60,25 @@ impl Finish {
     }
 }
 
+/// Detaches when it is dropped: a worker that panics leaves nothing attached.
+struct Detach<'a>(&'a Running);
+
+impl Drop for Detach<'_> {
+    fn drop(&mut self) {
+        self.0.detach();
+    }
+}
+
 /// Runs until the end.
 pub(crate) fn run(
     mut work: impl Work,
-    observer: Running,
+    observer: &Running,
     stop: &Stop,
     finish: &Finish,
 ) -> Result<Counters, AgentError> {
+    let attached = Detach(observer);
     let result = steps(&mut work, stop, finish);
-    observer.detach();
+    drop(attached);
     let last = match result {
         Ok(()) => end(&mut work),
         error => error,

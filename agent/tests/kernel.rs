@@ -5,6 +5,8 @@
 
 #[path = "kernel/capture.rs"]
 mod capture;
+#[path = "kernel/filters.rs"]
+mod filters;
 #[path = "kernel/flows.rs"]
 mod flows;
 #[path = "kernel/lab.rs"]
@@ -15,5 +17,9 @@ mod leftovers;
 mod packets;
 #[path = "kernel/places.rs"]
 mod places;
+#[path = "kernel/sinks.rs"]
+mod sinks;
+#[path = "kernel/sockets.rs"]
+mod sockets;
 #[path = "kernel/storm.rs"]
 mod storm;

@@ -10,10 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flow::config::NetNs;
+use flow::{Stop, config::NetNs};
 
 use super::{
-    AttachedNow,
+    Attached, AttachedNow,
     namespace::{Happened, Namespace},
 };
 use crate::{
@@ -154,11 +154,12 @@ impl Watcher {
         }
     }
 
-    /// Runs until the other end of the pipe is closed, then detaches everything.
-    pub(super) fn run(mut self, wake: &PipeReader) {
+    /// Runs until the other end of the pipe is closed or the capture ends, then detaches everything. The worker, which hears of
+    /// the end too, may be waiting for its sink: programs do not wait for that.
+    pub(super) fn run(mut self, wake: &PipeReader, stop: &Stop) {
         loop {
-            let pause = self.next_look.saturating_duration_since(Instant::now());
-            if self.poll(wake, pause) {
+            let pause = self.next_look.saturating_duration_since(Instant::now()).min(LOOK);
+            if self.poll(wake, pause) || stop.requested() {
                 break;
             }
             let mut changed = self.hear();
@@ -174,6 +175,7 @@ impl Watcher {
             // The process ends; filters that could not be removed are removed by the next run.
             let _ = namespace.detach_all();
         }
+        self.attached.set(Attached::default());
     }
 
     /// Waits for something to happen; true when it is the end.

@@ -5,9 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use agent::Agent;
+use agent::{Agent, AgentError};
 use flow::{
-    Batch, Body, CaptureConfig, Closed, Counters, FlowRecord, Interface, Sink, Stop,
+    Batch, Body, CaptureConfig, Closed, Counters, FlowRecord, Interface, Own, Rule, Sink, Stop,
     config::{Limits, Mode, NamePattern, NetNs, TcAttach},
 };
 
@@ -97,6 +97,10 @@ impl Capture {
 
     pub(crate) fn attached(&self) -> agent::Attached {
         self.agent.attached()
+    }
+
+    pub(crate) fn set_filter(&self, rules: &[Rule], own: &[Own]) -> Result<(), AgentError> {
+        self.agent.set_filter(rules, own)
     }
 
     pub(crate) fn finish(self) -> Outcome {

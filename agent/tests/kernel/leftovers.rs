@@ -25,7 +25,7 @@ fn state(namespace: &str, interface: &str) -> String {
 }
 
 /// How many programs are at both TCX hooks of an interface.
-fn tcx(namespace: &str, interface: &str) -> [u32; 2] {
+pub(crate) fn tcx(namespace: &str, interface: &str) -> [u32; 2] {
     let index =
         run(&format!("ip -n {namespace} -o link show {interface} | cut -d: -f1")).trim().parse::<u32>().unwrap();
     let count = move |hook: u32| {
