@@ -94,10 +94,10 @@ async fn openshift_network(client: &Client) -> Result<Option<Network>, kube::Err
     let kind =
         ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("config.openshift.io", "v1", "Network"), "networks");
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &kind);
-    // A server without that API answers 403 to an account that has no right to it: whether rights or the API are missing looks the same.
-    let object = match api.get_opt("cluster").await {
-        Err(kube::Error::Api(status)) if status.code == 403 => None,
-        answer => answer?,
+    let object = match api.get("cluster").await {
+        // Where the API is not known, an account without a right to it may hear 403 all the same.
+        Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => None,
+        answer => Some(answer?),
     };
     Ok(object.and_then(|object| serde_json::from_value(object.data.get("spec")?.clone()).ok()))
 }

@@ -1,0 +1,7 @@
+//! Names on a real cluster. Ignored unless asked for: `NETOBSERV_CLUSTER_TESTS=1 KUBECONFIG=... cargo test -p names -- --ignored --test-threads 1`.
+//! Wants two nodes that have the image `localhost/busybox:test`.
+
+mod many;
+mod objects;
+mod outage;
+mod setup;
