@@ -146,7 +146,7 @@ impl Ingest {
             self.stop.request(Reason::Packets);
         }
         self.add_totals(&batch, past);
-        batch.notices.iter().for_each(|notice| self.status.notice_here(Arc::clone(notice)));
+        batch.notices.iter().for_each(|notice| self.status.notice(Arc::clone(notice)));
         self.hand_on(&Arc::new(batch));
     }
 
@@ -169,7 +169,9 @@ impl Ingest {
             Heard::Restarted => batch.notices.push(format!("{}: its agent was started again", batch.node).into()),
             Heard::Relaunched(lost) => {
                 gap = lost;
-                batch.notices.push("the collector on the cluster was started again; what it held in memory is lost".into());
+                batch
+                    .notices
+                    .push("the collector on the cluster was started again; what it held in memory is lost".into());
             }
         }
         let counters = node.counters();

@@ -52,6 +52,11 @@ impl Allowance {
         let Some(left) = &mut self.0 else { return 0 };
         match body {
             Body::None => 0,
+            Body::Flows(batch) if *left == 0 => {
+                // Observations of earlier records count back over records that were cut.
+                batch.observations.clear();
+                std::mem::take(&mut batch.records).len() as u64
+            }
             Body::Packets(batch) => {
                 let keep = batch.packets.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                 *left -= keep as u64;

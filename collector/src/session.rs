@@ -108,6 +108,9 @@ pub struct State {
 
 /// What is done with requests that change the capture.
 pub trait Handler: Send + Sync + 'static {
+    /// Somebody has connected and is about to be served.
+    fn arrived(&self) {}
+
     /// Ends it.
     fn stop(&self, reason: &str);
 

@@ -144,7 +144,8 @@ impl Status {
         self.started
     }
 
-    pub(crate) fn notice_here(&self, text: Arc<str>) {
+    /// Something happened besides traffic, in words for the user.
+    pub fn notice(&self, text: Arc<str>) {
         let elapsed = self.started.elapsed();
         let notices = &mut self.lock().snapshot.notices;
         if notices.len() == NOTICES {
@@ -179,7 +180,7 @@ mod tests {
     fn the_latest_notices_are_kept() {
         let status = Status::new(Stop::default());
         for n in 0..NOTICES + 3 {
-            status.notice_here(n.to_string().into());
+            status.notice(n.to_string().into());
         }
         let notices = status.snapshot().notices;
         assert_eq!(notices.len(), NOTICES);

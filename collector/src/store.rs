@@ -224,6 +224,10 @@ impl Stores {
                 let mut encoder = std::mem::take(&mut self.encoder);
                 let sorted = sorted(&flows.observations);
                 let mut observations = &*sorted;
+                if flows.records.is_empty() && !observations.is_empty() {
+                    encoder.encode(&[]);
+                    self.data(&Piece { text: &encoder, observations, ..piece });
+                }
                 for (n, records) in flows.records.chunks(RECORDS).enumerate() {
                     encoder.encode(records);
                     let first = n * RECORDS;

@@ -58,13 +58,7 @@ impl Server {
     ///
     /// # Errors
     /// The socket cannot be made, or a thread cannot be started.
-    pub fn start(
-        path: &Path,
-        about: About,
-        hub: Hub,
-        status: Status,
-        handler: Box<dyn Handler>,
-    ) -> io::Result<Self> {
+    pub fn start(path: &Path, about: About, hub: Hub, status: Status, handler: Box<dyn Handler>) -> io::Result<Self> {
         if fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket()) {
             fs::remove_file(path)?;
         }
@@ -134,6 +128,7 @@ impl Shared {
     }
 
     fn serve(self: &Arc<Self>, mut client: &UnixStream) -> Result<(), SessionError> {
+        self.handler.arrived();
         client.set_write_timeout(Some(PATIENCE))?;
         let writer = Arc::new(Mutex::new(client.try_clone()?));
         send(&writer, &Message::About(Box::new(self.about.clone())))?;

@@ -166,7 +166,7 @@ impl SqliteFile {
 
 impl Store for SqliteFile {
     fn write(&mut self, piece: &Piece<'_>) -> Result<(), StoreError> {
-        if piece.records.is_empty() {
+        if piece.records.is_empty() && piece.observations.is_empty() {
             return Ok(());
         }
         self.begin()?;
