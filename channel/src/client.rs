@@ -15,7 +15,7 @@ use flow::{
     wire,
 };
 
-use self::outbox::Outbox;
+use self::outbox::{End, Outbox};
 use crate::{
     message,
     tls::{Identity, TlsError},
@@ -87,7 +87,7 @@ struct Running(Arc<Outbox>);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.close("the agent has ended");
+        self.0.finish(End::Ended);
     }
 }
 
@@ -111,8 +111,10 @@ pub fn connect(options: Options) -> Result<(Client, Receiver<ToAgent>), ConnectE
     thread.spawn(move || runtime.block_on(reconnect.run())).map_err(ConnectError::Thread)?;
     match client.outbox.wait_for_welcome() {
         Ok(()) => Ok((client, received)),
-        Err(outbox::End::Refused(why)) => Err(ConnectError::Refused(why)),
-        Err(outbox::End::Closed(last)) => Err(ConnectError::Silent { address, silence, last }),
+        Err(End::Refused(why)) => Err(ConnectError::Refused(why)),
+        Err(End::Silent(last)) => Err(ConnectError::Silent { address, silence, last }),
+        // Nobody else has this client yet.
+        Err(End::Ended) => Err(ConnectError::Refused(End::Ended.to_string())),
     }
 }
 
@@ -158,7 +160,7 @@ impl Client {
     pub fn finish(&self, timeout: Duration) -> Result<(), Unsent> {
         self.report(&FromAgent::State(AgentState::Ended));
         let left = self.outbox.wait_until_empty(timeout);
-        self.outbox.close("the agent has ended");
+        self.outbox.finish(End::Ended);
         if left == 0 { Ok(()) } else { Err(Unsent { batches: left }) }
     }
 }

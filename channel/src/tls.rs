@@ -1,6 +1,6 @@
 //! TLS 1.3 with the certificates of one capture, both ends verified.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig, crypto::CryptoProvider, server::WebPkiClientVerifier, version::TLS13,
@@ -78,5 +78,21 @@ fn certificates(what: &'static str, pem: &str) -> Result<Vec<CertificateDer<'sta
     match all {
         Ok(certs) if certs.is_empty() => Err(TlsError::Pem { what, error: rustls_pki_types::pem::Error::NoItemsFound }),
         other => other.map_err(|error| TlsError::Pem { what, error }),
+    }
+}
+
+/// Why a handshake failed, in words about the other end.
+pub(crate) fn reason(error: &io::Error) -> String {
+    use rustls::Error;
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    match inner {
+        Some(Error::NoCertificatesPresented) => "it showed no certificate".to_owned(),
+        Some(Error::InvalidCertificate(why)) => format!("its certificate is not one of this capture ({why:?})"),
+        Some(Error::InvalidMessage(_)) => "what it sent is not TLS".to_owned(),
+        Some(Error::PeerIncompatible(why)) => format!("it does not speak TLS 1.3 as we do ({why:?})"),
+        Some(Error::AlertReceived(why)) => format!("it does not trust our certificate ({why:?})"),
+        Some(other) => format!("the TLS handshake failed: {other}"),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => "it hung up within the TLS handshake".to_owned(),
+        None => error.to_string(),
     }
 }

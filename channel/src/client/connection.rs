@@ -26,8 +26,13 @@ pub(super) enum Greeting {
 }
 
 pub(super) async fn greet(stream: &mut TlsStream<TcpStream>, hello: &[u8]) -> io::Result<Greeting> {
-    frame::write_async(stream, message::HELLO, hello).await?;
-    let answer = frame::read_async(stream).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    let said = frame::write_async(stream, message::HELLO, hello).await;
+    // A collector that has hung up has said why before.
+    let answer = match (frame::read_async(stream).await, said) {
+        (Ok(answer), _) => answer.ok_or(io::ErrorKind::UnexpectedEof)?,
+        (Err(error), Err(_)) if error.get_ref().is_some() => return Err(error),
+        (Err(error), said) => return Err(said.err().unwrap_or(error)),
+    };
     match (answer.kind, message::number(&answer.body)) {
         (message::WELCOME, Some((next, _))) => Ok(Greeting::Welcome(next)),
         (message::REFUSED, _) => Ok(Greeting::Refused(String::from_utf8_lossy(&answer.body).into_owned())),

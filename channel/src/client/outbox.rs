@@ -17,15 +17,18 @@ use crate::{frame, heard::Heard, message};
 pub(super) enum End {
     /// The collector said why.
     Refused(String),
-    /// The collector is silent, or we have ended.
-    Closed(String),
+    /// The collector is silent for too long; why the last attempt to reach it failed.
+    Silent(String),
+    /// We have ended.
+    Ended,
 }
 
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(why) => write!(f, "the collector refuses this agent: {why}"),
-            Self::Closed(why) => f.write_str(why),
+            Self::Silent(last) => write!(f, "the collector is silent: {last}"),
+            Self::Ended => f.write_str("the agent has ended"),
         }
     }
 }
@@ -138,10 +141,6 @@ impl Outbox {
         let waiting = |state: &mut State| !state.items.is_empty() && state.end.is_none();
         let waited = self.changed.wait_timeout_while(self.lock(), timeout, waiting);
         waited.unwrap_or_else(PoisonError::into_inner).0.batches
-    }
-
-    pub(super) fn close(&self, why: &str) {
-        self.finish(End::Closed(why.to_owned()));
     }
 
     /// The first reason stands.

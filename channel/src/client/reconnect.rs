@@ -15,7 +15,7 @@ use super::{
     orders::Orders,
     outbox::{End, Outbox},
 };
-use crate::certs::COLLECTOR;
+use crate::{certs::COLLECTOR, tls::reason};
 
 /// Between attempts: at first, and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -51,8 +51,7 @@ impl Reconnect {
         let mut pause = BACKOFF.0;
         while self.outbox.end().is_none() {
             let Some(left) = self.silence.checked_sub(self.outbox.heard.silent_for()) else {
-                let (seconds, last) = (self.silence.as_secs(), &self.last);
-                self.outbox.close(&format!("the collector is silent for {seconds} s: {last}"));
+                self.outbox.finish(End::Silent(self.last));
                 break;
             };
             if self.connection(left).await {
@@ -103,9 +102,8 @@ impl Reconnect {
         let stream = TcpStream::connect(&self.address).await.map_err(|error| error.to_string())?;
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
         let name = ServerName::try_from(COLLECTOR).map_err(|error| error.to_string())?;
-        let stream = self.connector.connect(name, stream).await;
-        let mut stream = stream.map_err(|error| format!("the TLS handshake failed: {error}"))?;
-        let greeting = connection::greet(&mut stream, &self.greeting).await.map_err(|error| error.to_string())?;
+        let mut stream = self.connector.connect(name, stream).await.map_err(|error| reason(&error))?;
+        let greeting = connection::greet(&mut stream, &self.greeting).await.map_err(|error| reason(&error))?;
         Ok((stream, greeting))
     }
 }

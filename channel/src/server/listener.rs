@@ -12,7 +12,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{connection, registry::Registry};
-use crate::{frame, message};
+use crate::{frame, message, tls::reason};
 
 /// Longest time from the connection to the greeting.
 const GREETING: Duration = Duration::from_secs(10);
@@ -77,21 +77,5 @@ async fn greet(
             connection::turn_away(&mut stream, &why).await;
             Err(why)
         }
-    }
-}
-
-/// Why a handshake failed, in words.
-fn reason(error: &io::Error) -> String {
-    use rustls::Error;
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
-    match inner {
-        Some(Error::NoCertificatesPresented) => "it showed no certificate".to_owned(),
-        Some(Error::InvalidCertificate(why)) => format!("its certificate is not one of this capture ({why:?})"),
-        Some(Error::InvalidMessage(_)) => "what it sent is not TLS".to_owned(),
-        Some(Error::PeerIncompatible(why)) => format!("it does not speak TLS 1.3 as we do ({why:?})"),
-        Some(Error::AlertReceived(why)) => format!("it does not trust our certificate ({why:?})"),
-        Some(other) => format!("the TLS handshake failed: {other}"),
-        None if error.kind() == io::ErrorKind::UnexpectedEof => "it hung up within the TLS handshake".to_owned(),
-        None => error.to_string(),
     }
 }

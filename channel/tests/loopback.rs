@@ -1,0 +1,16 @@
+//! Both ends over loopback: who is refused, what survives a broken connection, who waits for whom.
+
+#[path = "loopback/control.rs"]
+mod control;
+#[path = "loopback/delivery.rs"]
+mod delivery;
+#[path = "loopback/executables.rs"]
+mod executables;
+#[path = "loopback/proxy.rs"]
+mod proxy;
+#[path = "loopback/refusal.rs"]
+mod refusal;
+#[path = "loopback/speed.rs"]
+mod speed;
+#[path = "loopback/support.rs"]
+mod support;
