@@ -1,6 +1,7 @@
 //! What is left on interfaces, and what of others is untouched.
 
 use std::{
+    collections::BTreeSet,
     io::{BufRead as _, BufReader},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -112,17 +113,55 @@ fn kernel_what_a_killed_process_left_on_clsact_is_removed_by_the_next() {
     let [a, b, one, other] = lab.pair();
     foreign_filter(&a, &one);
     let before = [state(&a, &one), state(&b, &other)];
-    kill(child(&lab.prefix, "tc"));
+    let child = child(&lab.prefix, "tc");
     assert!(state(&a, &one).contains("oc-netobserv/"));
+    kill(child);
     drop(Capture::start(config(&lab.prefix)));
     assert_eq!([state(&a, &one), state(&b, &other)], before);
 }
 
+#[test]
+fn kernel_processes_that_do_not_see_each_other_remove_what_the_other_left_only_after_its_end() {
+    if !can_run("kernel_processes_that_do_not_see_each_other_remove_what_the_other_left_only_after_its_end") {
+        return;
+    }
+    let mut lab = Lab::new();
+    let [a, _, one, _] = lab.pair();
+    let before = state(&a, &one);
+    let owners = || {
+        let state = state(&a, &one);
+        let names = state.split_whitespace().filter_map(|word| word.strip_prefix("oc-netobserv/"));
+        names.map(|name| name.split('/').next().unwrap().to_owned()).collect::<BTreeSet<_>>()
+    };
+    // As in containers: each sees its own processes only.
+    let contained =
+        || child_by(Command::new("unshare").args(["--pid", "--fork", "--kill-child", "--mount-proc"]), &lab.prefix);
+    let first = contained();
+    let of_first = owners();
+    let second = contained();
+    assert_eq!((of_first.len(), owners().len()), (1, 2));
+    kill(first);
+    let third = contained();
+    assert!(owners().len() == 2 && owners().is_disjoint(&of_first), "{:?}", owners());
+    kill(second);
+    kill(third);
+    drop(Capture::start(config(&lab.prefix)));
+    assert_eq!(state(&a, &one), before);
+}
+
 /// A capture in a process of its own, ready when this returns.
 fn child(prefix: &str, way: &str) -> Child {
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    start(Command::new(std::env::current_exe().unwrap()).env(CHILD, format!("{prefix} {way}")))
+}
+
+/// The same with clsact, started by another program.
+fn child_by(starter: &mut Command, prefix: &str) -> Child {
+    start(starter.arg(std::env::current_exe().unwrap()).env(CHILD, format!("{prefix} tc")))
+}
+
+fn start(command: &mut Command) -> Child {
+    let mut child = command
         .args(["--exact", "leftovers::a_capture_to_be_killed", "--ignored", "--nocapture"])
-        .env(CHILD, format!("{prefix} {way}"))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
