@@ -10,6 +10,8 @@ pub mod exit {
     pub const FAILED: u8 = 1;
     /// The command line is wrong; nothing was touched.
     pub const USAGE: u8 = 2;
+    /// Done or failed, but something of the capture is left on the cluster, or may be; the message names it.
+    pub const LEFT: u8 = 3;
     /// Interrupted before there was data.
     pub const INTERRUPTED: u8 = 130;
 }

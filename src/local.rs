@@ -18,10 +18,10 @@ use crate::{
     version::VERSION,
 };
 
-mod directory;
-mod files;
+pub(crate) mod directory;
+pub(crate) mod files;
 mod signals;
-mod summary;
+pub(crate) mod summary;
 mod table;
 
 pub(crate) use signals::Signals;

@@ -22,6 +22,12 @@ pub const USER: &str = "netobserv.io/user";
 pub const COMMAND: &str = "netobserv.io/command";
 /// Annotation of the namespace: version of the client.
 pub const VERSION: &str = "netobserv.io/version";
+/// Annotation of the namespace: `--background`.
+pub const BACKGROUND: &str = "netobserv.io/background";
+/// Annotation of the namespace: `--max-time` in seconds; 0 is no limit.
+pub const MAX_TIME: &str = "netobserv.io/max-time-seconds";
+/// Annotation of the Lease: the guardian is at work.
+pub const GUARDIAN: &str = "netobserv.io/guardian";
 /// Annotation of the namespace: time without sign of life after which the client is gone, in seconds.
 pub const LEASE: &str = "netobserv.io/lease-seconds";
 /// Annotation of the namespace: time that files wait after the end, in seconds.

@@ -12,7 +12,7 @@ use std::{
 use flow::{Counters, Stop};
 use serde::{Deserialize, Serialize};
 
-use crate::{NodeStatus, Summary, capture::reason_text};
+use crate::{NodeStatus, Summary, capture::reason_text, ingest::Node, resume::Earlier};
 
 /// Notices kept for the reader.
 const NOTICES: usize = 100;
@@ -69,6 +69,13 @@ impl Snapshot {
     }
 }
 
+impl State {
+    /// What is known of the nodes, by name.
+    pub(crate) fn nodes(&self) -> BTreeMap<String, Node> {
+        self.heard.iter().map(|(name, (node, _))| (name.to_string(), node.clone())).collect()
+    }
+}
+
 /// Shared by all who write or read the state; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Status {
@@ -85,8 +92,8 @@ pub(crate) struct State {
     pub(crate) agents: Counters,
     /// What the collector counts: sequence gaps, limits, the store, the view.
     pub(crate) own: Counters,
-    /// What ingest heard of each node: counters and time of the last batch, ms since the epoch.
-    pub(crate) heard: BTreeMap<Arc<str>, (Counters, u64)>,
+    /// What ingest heard of each node, and when, ms since the epoch.
+    pub(crate) heard: BTreeMap<Arc<str>, (Node, u64)>,
     /// For [`Snapshot::reason`].
     pub(crate) stop: Stop,
 }
@@ -96,6 +103,15 @@ impl Status {
     pub(crate) fn new(stop: Stop) -> Self {
         let state = State { stop, ..State::default() };
         Self { started: Instant::now(), state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Goes on where an earlier life ended.
+    pub(crate) fn resume(&mut self, elapsed: Duration, earlier: &Earlier) {
+        self.started = self.started.checked_sub(elapsed).unwrap_or(self.started);
+        let mut state = self.lock();
+        state.own = earlier.saved.own;
+        let totals = &mut state.snapshot;
+        (totals.records, totals.packets, totals.bytes) = (earlier.records, earlier.packets, earlier.bytes);
     }
 
     /// The state of a capture that ended in an earlier life of this collector ([`crate::resume::finished`]).
@@ -161,13 +177,13 @@ impl Status {
 }
 
 /// Adds what batches told; a node that nobody else knows of is added too.
-fn add_heard(nodes: &mut Vec<NodeStatus>, heard: &BTreeMap<Arc<str>, (Counters, u64)>) {
-    for (name, (counters, heard_ms)) in heard {
+fn add_heard(nodes: &mut Vec<NodeStatus>, heard: &BTreeMap<Arc<str>, (Node, u64)>) {
+    for (name, (heard, heard_ms)) in heard {
         let at = nodes.iter().position(|node| *node.node == **name).unwrap_or_else(|| {
             nodes.push(NodeStatus { node: name.to_string(), connected: true, ..NodeStatus::default() });
             nodes.len() - 1
         });
-        nodes[at].counters = *counters;
+        nodes[at].counters = heard.counters();
         nodes[at].heard_ms = nodes[at].heard_ms.max(*heard_ms);
     }
 }

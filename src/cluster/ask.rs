@@ -17,10 +17,7 @@ const ANSWER: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Asks until there is an answer, a refusal, or too long a silence. `what` begins the sentence of a failure.
-pub(crate) async fn ask<T, F>(what: &str, mut question: impl FnMut() -> F) -> Result<T, Error>
-where
-    F: Future<Output = kube::Result<T>>,
-{
+pub(crate) async fn ask<T>(what: &str, mut question: impl AsyncFnMut() -> kube::Result<T>) -> Result<T, Error> {
     let start = Instant::now();
     loop {
         let error = match time::timeout(ANSWER, question()).await {
@@ -38,18 +35,10 @@ where
 }
 
 /// The same where something that is not there, or is going already, is just as well.
-pub(crate) async fn ask_gone<T, F>(what: &str, mut question: impl FnMut() -> F) -> Result<(), Error>
-where
-    F: Future<Output = kube::Result<T>>,
-{
-    let tolerant = || {
-        let answer = question();
-        async move {
-            match answer.await {
-                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
-                other => other.map(drop),
-            }
-        }
+pub(crate) async fn ask_gone<T>(what: &str, mut question: impl AsyncFnMut() -> kube::Result<T>) -> Result<(), Error> {
+    let tolerant = async || match question().await {
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
+        other => other.map(drop),
     };
     ask(what, tolerant).await
 }

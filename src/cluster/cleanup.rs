@@ -47,7 +47,7 @@ pub(crate) struct Left(pub(crate) Vec<String>);
 pub(crate) async fn remove(client: &Client, namespace: &str, tell: &dyn Fn(&str)) -> Result<Left, Error> {
     let removal = Removal { client, namespace };
     let namespaces = Api::<Namespace>::all(client.clone());
-    let Some(found) = ask(WHAT, || namespaces.get_opt(namespace)).await? else {
+    let Some(found) = ask(WHAT, async || namespaces.get_opt(namespace).await).await? else {
         return Ok(Left::default());
     };
     if !marks::is_ours(found.labels()) {
@@ -58,7 +58,7 @@ pub(crate) async fn remove(client: &Client, namespace: &str, tell: &dyn Fn(&str)
     let mut left = Left::default();
     removal.workloads(&mut left).await?;
     tell("removing the namespace");
-    ask_gone(WHAT, || namespaces.delete(namespace, &DeleteParams::background())).await?;
+    ask_gone(WHAT, async || namespaces.delete(namespace, &DeleteParams::background()).await).await?;
     removal.wait_for_namespace(&mut left).await?;
     removal.wait_for_the_rest(&found, &mut left).await;
     Ok(left)
@@ -78,9 +78,9 @@ impl Removal<'_> {
     async fn workloads(&self, left: &mut Left) -> Result<(), Error> {
         let sets = Api::<DaemonSet>::namespaced(self.client.clone(), self.namespace);
         let ours = ListParams::default().labels(marks::OURS);
-        ask_gone(WHAT, || sets.delete_collection(&DeleteParams::background(), &ours)).await?;
+        ask_gone(WHAT, async || sets.delete_collection(&DeleteParams::background(), &ours).await).await?;
         let lost = self.lost_nodes().await;
-        let pods = ask(WHAT, || self.pods().list(&ours)).await?;
+        let pods = ask(WHAT, async || self.pods().list(&ours).await).await?;
         for pod in &pods {
             let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
             let out_of_reach = lost.contains(&node);
@@ -89,7 +89,7 @@ impl Removal<'_> {
             }
             let grace = if out_of_reach || marks::is_collector(pod.labels()) { 0 } else { AGENT_GRACE };
             let how = DeleteParams { grace_period_seconds: Some(grace), ..DeleteParams::background() };
-            ask_gone(WHAT, || self.pods().delete(&pod.name_any(), &how)).await?;
+            ask_gone(WHAT, async || self.pods().delete(&pod.name_any(), &how).await).await?;
         }
         self.wait_for_pods(left).await
     }
@@ -101,13 +101,13 @@ impl Removal<'_> {
             let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
             conditions.filter(|condition| condition.type_ == "Ready").any(|condition| condition.status != "True")
         };
-        nodes.map(|list| list.items.iter().filter(|node| lost(node)).map(ResourceExt::name_any).collect()).unwrap_or_default()
+        nodes.map(|list| list.items.iter().filter(|node| lost(node)).map(|node| node.name_any()).collect()).unwrap_or_default()
     }
 
     async fn wait_for_pods(&self, left: &mut Left) -> Result<(), Error> {
         let start = Instant::now();
         loop {
-            let pods = ask(WHAT, || self.pods().list(&ListParams::default().labels(marks::OURS))).await?;
+            let pods = ask(WHAT, async || self.pods().list(&ListParams::default().labels(marks::OURS)).await).await?;
             if pods.items.is_empty() {
                 return Ok(());
             }
@@ -124,7 +124,7 @@ impl Removal<'_> {
             let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
             left.0.push(format!("pod {} on node {node} did not end in {PODS:?} and was removed by force", pod.name_any()));
             let how = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::background() };
-            ask_gone(WHAT, || self.pods().delete(&pod.name_any(), &how)).await?;
+            ask_gone(WHAT, async || self.pods().delete(&pod.name_any(), &how).await).await?;
         }
         Ok(())
     }
@@ -132,7 +132,7 @@ impl Removal<'_> {
     async fn wait_for_namespace(&self, left: &mut Left) -> Result<(), Error> {
         let namespaces = Api::<Namespace>::all(self.client.clone());
         let start = Instant::now();
-        while let Some(found) = ask(WHAT, || namespaces.get_opt(self.namespace)).await? {
+        while let Some(found) = ask(WHAT, async || namespaces.get_opt(self.namespace).await).await? {
             if start.elapsed() > NAMESPACE {
                 let why = blocked(&found).unwrap_or_else(|| "its deletion takes long".to_owned());
                 left.0.push(format!("namespace {}: {why}", self.namespace));

@@ -9,12 +9,14 @@ use flow::{Reason, Stop};
 use k8s_openapi::api::{apps::v1::DaemonSet, coordination::v1::Lease, core::v1::Namespace};
 use kube::{
     Api, Client,
-    api::{DeleteParams, ListParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use log::{info, warn};
+use serde_json::json;
 use tokio::time;
 
 use super::lease;
+use crate::marks;
 
 mod judge;
 
@@ -31,7 +33,9 @@ pub(crate) async fn run(client: Client, namespace: String, terms: Terms, stop: S
     let start = Instant::now();
     let mut guardian = Guardian { judge: Judge::new(terms, Duration::ZERO), agents_removed: false, client, namespace };
     let mut looked = Duration::ZERO;
+    let mut is_announced = false;
     loop {
+        is_announced = is_announced || guardian.announce().await;
         time::sleep(LOOK).await;
         let now = start.elapsed();
         guardian.look(looked, now, &stop).await;
@@ -48,6 +52,14 @@ struct Guardian {
 }
 
 impl Guardian {
+    /// Says that somebody looks after this capture, so that no other client takes it for abandoned.
+    async fn announce(&self) -> bool {
+        let leases = Api::<Lease>::namespaced(self.client.clone(), &self.namespace);
+        let patch = Patch::Merge(json!({ "metadata": { "annotations": { marks::GUARDIAN: "here" } } }));
+        let patched = time::timeout(PATIENCE, leases.patch(lease::NAME, &PatchParams::default(), &patch)).await;
+        matches!(patched, Ok(Ok(_)))
+    }
+
     /// Takes in the state of the lease and of the capture.
     async fn look(&mut self, before: Duration, now: Duration, stop: &Stop) {
         let leases = Api::<Lease>::namespaced(self.client.clone(), &self.namespace);

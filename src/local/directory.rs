@@ -5,7 +5,7 @@ use std::{ffi::CString, io, os::unix::ffi::OsStrExt as _, path::Path};
 use crate::error::Error;
 
 /// Whether files can be made below `dir`, which need not exist yet.
-pub(super) fn check(dir: &Path) -> Result<(), Error> {
+pub(crate) fn check(dir: &Path) -> Result<(), Error> {
     let shown = dir.display();
     if dir.as_os_str().is_empty() {
         return Err(Error::usage("--output-dir \"\": a directory has a name"));

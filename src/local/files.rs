@@ -11,7 +11,7 @@ use collector::Summary;
 use crate::report;
 
 /// `Save the capture?` until the answer is one; no answer at all keeps it.
-pub(super) fn ask() -> bool {
+pub(crate) fn ask() -> bool {
     loop {
         let _ = write!(stderr(), "Save the capture? [yes/no] ").and_then(|()| stderr().flush());
         let mut line = String::new();

@@ -1,6 +1,6 @@
 //! The last words of a capture: how much, what was lost, where it is, how to look at it.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::PathBuf};
 
 use collector::{FileSummary, Summary};
 use flow::{
@@ -11,7 +11,7 @@ use flow::{
 use crate::plan::Plan;
 
 /// Several lines, without a newline at the end.
-pub(super) fn text(summary: &Summary, plan: &Plan, kept: bool) -> String {
+pub(crate) fn text(summary: &Summary, plan: &Plan, kept: bool) -> String {
     let mut text = total(summary, plan.config.mode);
     // Writing to a String cannot fail.
     if let Some(reason) = &summary.reason {
@@ -29,6 +29,15 @@ pub(super) fn text(summary: &Summary, plan: &Plan, kept: bool) -> String {
     }
     text.push_str(&files(summary, kept));
     text
+}
+
+/// Puts the paths of files here in place of those where they were written.
+pub(crate) fn relocate(summary: &mut Summary, here: &[PathBuf]) {
+    for file in &mut summary.files {
+        if let Some(path) = here.iter().find(|path| path.file_name() == file.path.file_name()) {
+            file.path.clone_from(path);
+        }
+    }
 }
 
 fn total(summary: &Summary, mode: Mode) -> String {

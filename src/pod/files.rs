@@ -9,9 +9,12 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use clap::Args;
 use flate2::{Compression, write::ZlibEncoder};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+use crate::error::{Error, Outcome, exit};
 
 /// What `pod files` prints, as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +33,49 @@ pub(crate) struct Listed {
     /// SHA-256 in hex; absent while somebody writes the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sha256: Option<String>,
+}
+
+/// Arguments of `pod files`.
+#[derive(Args, Clone, Debug)]
+pub struct FilesArgs {
+    /// Where the files are
+    #[arg(long)]
+    dir: PathBuf,
+}
+
+/// Arguments of `pod read`.
+#[derive(Args, Clone, Debug)]
+pub struct ReadArgs {
+    /// The file, below the directory
+    file: String,
+    /// Where the files are
+    #[arg(long)]
+    dir: PathBuf,
+    /// Byte to begin with
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Deflated, RFC 1950
+    #[arg(long)]
+    deflate: bool,
+}
+
+/// `pod files`: the listing as JSON.
+pub(super) fn print(args: &FilesArgs) -> Outcome {
+    let failed = |error: io::Error| Error::failed(format!("{}: {error}", args.dir.display()));
+    let listing = match list(&args.dir) {
+        // A capture that wrote nothing made no directory.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Listing::default(),
+        listing => listing.map_err(failed)?,
+    };
+    serde_json::to_writer(io::stdout().lock(), &listing).map_err(Error::failed)?;
+    Ok(exit::DONE)
+}
+
+/// `pod read`: the bytes of a file.
+pub(super) fn pass(args: &ReadArgs) -> Outcome {
+    let out = io::stdout().lock();
+    read(&args.dir, &args.file, args.from, args.deflate, out).map_err(Error::failed)?;
+    Ok(exit::DONE)
 }
 
 /// Bytes read at once.

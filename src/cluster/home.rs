@@ -1,0 +1,120 @@
+//! The capture's batches at home, as it runs: a second collector here, fed through exec by the one in the cluster, writes
+//! files and lines without a way back.
+//!
+//! Owns reconnecting by number. What could not be had is a gap that the collector here counts, and that the caller sees.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use collector::{
+    Input, Started, Summary,
+    session::{self, Message, SessionError},
+};
+use flow::{Sink as _, Stop};
+use log::debug;
+use tokio::{task, time};
+use tokio_util::io::SyncIoBridge;
+
+use super::{backoff::Backoff, exec::ExecError, remote::{Remote, failed}};
+use crate::error::Error;
+
+/// What came home.
+#[derive(Debug)]
+pub(crate) struct Home {
+    /// What the collector here made of it.
+    pub(crate) summary: Summary,
+    /// Everything there was came.
+    pub(crate) is_whole: bool,
+}
+
+/// A stream of a capture, and the collector here.
+pub(crate) struct Stream {
+    started: Started,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Number of the next batch; 0 before the first.
+    next: AtomicU64,
+    gap: AtomicBool,
+    ended: AtomicBool,
+}
+
+impl Stream {
+    /// Opens files and lines here. `stop` is requested when nobody reads them any more.
+    pub(crate) fn open(options: collector::Options, stop: Stop) -> Result<Self, Error> {
+        let started = collector::start(options, stop).map_err(Error::failed)?;
+        Ok(Self { started, shared: Arc::default() })
+    }
+
+    /// Takes what comes until the capture has ended. Cancelled, it can be gone on with.
+    pub(crate) async fn follow(&self, remote: &Remote) -> Result<(), Error> {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.once(remote).await {
+                Ok(()) if self.shared.ended.load(Ordering::Acquire) => return Ok(()),
+                Ok(()) => debug!("the stream of the capture broke"),
+                Err(error) if error.is_passing() => debug!("{error}"),
+                Err(error) => return Err(failed(&error)),
+            }
+            time::sleep(backoff.pause()).await;
+        }
+    }
+
+    /// Over one connection.
+    async fn once(&self, remote: &Remote) -> Result<(), ExecError> {
+        let next = self.shared.next.load(Ordering::Acquire);
+        let from = next.to_string();
+        let words: &[&str] = if next == 0 { &["stream", "--from", "0"] } else { &["stream", "--from", &from] };
+        let stream = remote.target().stream(&remote.command(words)).await?;
+        let (input, shared) = (self.started.input.clone(), Arc::clone(&self.shared));
+        // The reader is dropped, and with it the connection, when this future is.
+        let mut bridge = SyncIoBridge::new(Box::pin(stream));
+        let read = task::spawn_blocking(move || take(&mut bridge, input, &shared));
+        match read.await {
+            Ok(Err(error)) => debug!("{error}"),
+            Ok(Ok(())) => {}
+            Err(error) => debug!("the reader of the stream: {error}"),
+        }
+        Ok(())
+    }
+
+    /// Closes the files here.
+    pub(crate) fn finish(self) -> Home {
+        let is_whole = self.shared.ended.load(Ordering::Acquire) && !self.shared.gap.load(Ordering::Acquire);
+        Home { summary: self.started.collector.finish(), is_whole }
+    }
+}
+
+fn take(from: &mut impl io::Read, mut input: Input, shared: &Shared) -> Result<(), SessionError> {
+    while let Some(message) = session::read(from)? {
+        match message {
+            Message::Batch { number, batch } => {
+                let batch = Arc::try_unwrap(batch).unwrap_or_else(|batch| (*batch).clone());
+                if input.deliver(batch).is_err() {
+                    return Ok(());
+                }
+                if let Some(number) = number {
+                    shared.next.store(number + 1, Ordering::Release);
+                }
+            }
+            Message::Gap(_) => shared.gap.store(true, Ordering::Release),
+            Message::End => {
+                shared.ended.store(true, Ordering::Release);
+                return Ok(());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Longest wait for what is on its way when the capture has ended.
+pub(crate) const LAST: Duration = Duration::from_secs(20);

@@ -1,0 +1,101 @@
+//! What is told while a capture is deployed and cleaned up: on a terminal one line per node that changes in place, else
+//! a line for each thing worth a line. All on standard error.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::report;
+
+/// Nodes with a line of their own; of more there is one line for all that are well.
+const LINES: usize = 10;
+
+/// Time between two frames of a spinner.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// How it goes.
+pub(crate) struct Progress {
+    lines: MultiProgress,
+    step: ProgressBar,
+    nodes: BTreeMap<String, Node>,
+    total: usize,
+    is_terminal: bool,
+    colour: bool,
+}
+
+struct Node {
+    bar: Option<ProgressBar>,
+    words: String,
+    done: bool,
+}
+
+impl Progress {
+    /// Nothing yet; `total` nodes are expected.
+    pub(crate) fn new(total: usize, colour: bool) -> Self {
+        let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        let lines = MultiProgress::new();
+        let step = if is_terminal { lines.add(spinner(colour)) } else { ProgressBar::hidden() };
+        Self { lines, step, nodes: BTreeMap::new(), total, is_terminal, colour }
+    }
+
+    /// What is being done.
+    pub(crate) fn step(&self, words: &str) {
+        self.step.set_message(words.to_owned());
+    }
+
+    /// What is known of a node.
+    pub(crate) fn node(&mut self, name: &str, words: &str, done: bool) {
+        if self.nodes.get(name).is_some_and(|node| node.words == words && node.done == done) {
+            return;
+        }
+        let bar = self.bar_of(name);
+        if let Some(bar) = &bar {
+            bar.set_message(format!("{name}  {words}"));
+            if done {
+                bar.finish();
+            }
+        }
+        self.nodes.insert(name.to_owned(), Node { bar, words: words.to_owned(), done });
+        if self.total > LINES {
+            let done = self.nodes.values().filter(|node| node.done).count();
+            self.step(&format!("{done} of {} nodes capture", self.total));
+        }
+    }
+
+    fn bar_of(&self, name: &str) -> Option<ProgressBar> {
+        if let Some(node) = self.nodes.get(name) {
+            return node.bar.clone();
+        }
+        (self.is_terminal && self.total <= LINES).then(|| self.lines.add(spinner(self.colour)))
+    }
+
+    /// Words above what changes; they stay.
+    pub(crate) fn say(&self, words: &str) {
+        if self.is_terminal {
+            // A terminal that has gone is no reason to stop.
+            let _ = self.lines.println(words);
+        } else {
+            report::plain(words);
+        }
+    }
+
+    /// Takes everything that changes off the screen.
+    pub(crate) fn clear(&self) {
+        let _ = self.lines.clear();
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+fn spinner(colour: bool) -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    let template = if colour { "{spinner:.cyan} {msg}" } else { "{spinner} {msg}" };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
+    bar.set_style(style);
+    bar.enable_steady_tick(FRAME);
+    bar
+}

@@ -1,0 +1,174 @@
+//! The collector's process: takes what agents deliver, names it, stores it, serves those who look, and stays until the
+//! whole capture is removed.
+
+use std::{
+    env,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use channel::server::{self, Server};
+use collector::{Hub, Options, Origin, Started, Status, Stdout, session};
+use flow::{CaptureConfig, Own, Reason, Stop};
+use log::{info, warn};
+use names::{Names, Watches};
+use tokio::runtime::Runtime;
+
+use super::{
+    CHANNEL_PORT, EXECUTABLES_PORT, paths,
+    settings::Settings,
+    supervisor::{Supervisor, Visits},
+};
+use crate::{
+    cluster::guardian::{self, Terms},
+    error::{Error, Outcome, exit},
+    local::Signals,
+    version::VERSION,
+};
+
+/// Longest wait for the names that there are already.
+const NAMES: Duration = Duration::from_secs(5);
+
+/// Longest wait for agents to deliver what they still have.
+const LAST_BATCHES: Duration = Duration::from_secs(8);
+
+/// Where the pod is, as the manifest tells it.
+struct Place {
+    node: String,
+    address: Option<IpAddr>,
+}
+
+pub(crate) fn run() -> Outcome {
+    let settings = Settings::load(Path::new(paths::SETTINGS))?;
+    let place = Place { node: env::var("NODE_NAME").unwrap_or_default(), address: variable("POD_IP") };
+    let terminate = Stop::default();
+    Signals::watch(terminate.clone()).map_err(|error| Error::failed(format!("cannot watch signals: {error}")))?;
+    let runtime = runtime()?;
+    let client = runtime.block_on(kube::Client::try_default());
+    let client = client.map_err(|error| Error::failed(format!("cannot use the pod's account: {error}")))?;
+    let stop = Stop::default();
+    let terms = Terms { lease: settings.lease, keep: settings.keep, background: settings.background };
+    runtime.spawn(guardian::run(client.clone(), settings.namespace.clone(), terms, stop.clone()));
+    let executables = channel::executables::serve(anywhere(EXECUTABLES_PORT), Box::new(paths::sent));
+    let _executables = executables.map_err(|error| warn!("agents cannot fetch the executable: {error}"));
+    let _session = match collector::resume::finished(Path::new(paths::OUTPUT)) {
+        // The container was started again after the end: only files and the summary are left to serve.
+        Some(summary) => {
+            stop.request(Reason::User);
+            serve(&settings, Hub::ended(), Status::ended(summary), Visits::default(), &stop)?
+        }
+        None => capture(&settings, &place, client, &runtime, &stop, &terminate)?,
+    };
+    while !terminate.wait_timeout(Duration::from_secs(60)) {}
+    Ok(exit::DONE)
+}
+
+/// Captures until the end is asked for, closes the files, and goes on to serve them.
+fn capture(
+    settings: &Settings,
+    place: &Place,
+    client: kube::Client,
+    runtime: &Runtime,
+    stop: &Stop,
+    terminate: &Stop,
+) -> Result<session::Server, Error> {
+    let (names, _watches) = names(settings, &client, runtime)?;
+    let started = collector::start(options(settings, &names), stop.clone()).map_err(Error::failed)?;
+    let Started { input, hub, status, collector } = started;
+    let server = listen(settings, place, input)?;
+    let visits = Visits::default();
+    let session = serve(settings, hub, status.clone(), visits.clone(), stop)?;
+    info!("capturing {}", settings.what);
+    let mut supervisor = Supervisor::new(settings, &place.node, place.address, server.clone(), status.clone(), visits, names);
+    while !stop.requested() && !terminate.requested() {
+        supervisor.step();
+    }
+    // A pod that is told to go has a second: what is in memory is written, nothing more is waited for.
+    let patience = if terminate.requested() { Duration::ZERO } else { LAST_BATCHES };
+    stop.request(Reason::Signal(15));
+    let words = status.snapshot().reason.unwrap_or_default();
+    info!("the capture ends: {words}");
+    for agent in server.stop_and_wait(&words, patience) {
+        warn!("the agent on {} has not delivered its last batch", agent.node);
+    }
+    server.close();
+    supervisor.last();
+    collector.finish();
+    Ok(session)
+}
+
+fn runtime() -> Result<Runtime, Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(|error| Error::failed(format!("cannot start threads: {error}")))
+}
+
+/// Watches the cluster's objects as long as the second value is held; waits for what there is, a little.
+fn names(settings: &Settings, client: &kube::Client, runtime: &Runtime) -> Result<(Names, Watches), Error> {
+    let subnet_labels = names::subnets::parse(&settings.subnets).map_err(Error::failed)?;
+    let names = Names::new();
+    let _context = runtime.enter();
+    let watches = names.watch(client, &names::Options { get_subnets: settings.get_subnets, subnet_labels });
+    if runtime.block_on(tokio::time::timeout(NAMES, names.ready())).is_err() {
+        warn!("not all names are known after {NAMES:?}: the first records may bear none");
+    }
+    Ok((names, watches))
+}
+
+fn options(settings: &Settings, names: &Names) -> Options {
+    Options {
+        config: Arc::new(settings.config.clone()),
+        command: settings.command.clone(),
+        version: VERSION.to_owned(),
+        output_dir: Some(paths::OUTPUT.into()),
+        stdout: Stdout::Nothing,
+        origin: Origin::Cluster,
+        enrich: Some(Box::new(names.enricher())),
+        queue_bytes: Options::QUEUE_BYTES,
+        history_bytes: Options::HISTORY_BYTES,
+        follow_bytes: Options::FOLLOW_BYTES,
+    }
+}
+
+fn listen(settings: &Settings, place: &Place, input: collector::Input) -> Result<Server, Error> {
+    let own = place.address.filter(|_| !settings.include_self).map(Own::Address);
+    let begin = CaptureConfig { own: own.into_iter().collect(), ..settings.config.clone() };
+    let options = server::Options {
+        listen: anywhere(CHANNEL_PORT),
+        identity: super::identity()?,
+        begin,
+        version: VERSION.to_owned(),
+        make_sink: Box::new(move |_| Box::new(input.clone())),
+    };
+    server::start(options).map_err(Error::failed)
+}
+
+fn serve(
+    settings: &Settings,
+    hub: Hub,
+    status: Status,
+    visits: Visits,
+    stop: &Stop,
+) -> Result<session::Server, Error> {
+    let about = session::About {
+        capture: settings.id.clone(),
+        version: VERSION.to_owned(),
+        mode: settings.config.mode,
+        what: settings.what.clone(),
+        limits: settings.config.limits,
+        interval: settings.config.cache_active_timeout,
+    };
+    let handler = Box::new(visits.handler(stop.clone()));
+    let server = session::Server::start(Path::new(paths::SOCKET), about, hub, status, handler);
+    server.map_err(|error| Error::failed(format!("cannot listen at {}: {error}", paths::SOCKET)))
+}
+
+/// Both families, where the pod has both.
+fn anywhere(port: u16) -> SocketAddr {
+    SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)
+}
+
+fn variable<T: std::str::FromStr>(name: &str) -> Option<T> {
+    env::var(name).ok()?.parse().ok()
+}
