@@ -6,7 +6,9 @@
 mod elf;
 
 use std::{
-    env, fs,
+    env,
+    fmt::Write as _,
+    fs,
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
@@ -69,7 +71,10 @@ pub fn packed(architecture: &str) -> Result<Packed, Error> {
 
 /// SHA-256 as 64 hexadecimal digits.
 pub fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Compresses an executable as the stage unpacks it: a zlib stream.

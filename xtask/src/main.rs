@@ -6,11 +6,15 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod archive;
 mod bench;
+mod binaries;
 mod committed;
+mod dist;
 mod docs;
 mod ebpf;
 mod guests;
+mod image;
 mod picture;
 mod source;
 mod stage;
@@ -29,6 +33,10 @@ enum Command {
     Ebpf(ebpf::Args),
     /// Build the stage that starts the executable in a foreign image.
     Stage(stage::Args),
+    /// Pack release archives of what was built, with checksums and krew's manifest.
+    Dist(dist::Args),
+    /// Make an OCI image archive of what was built.
+    Image(image::Args),
     /// Measure.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -45,6 +53,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Ebpf(args) => ebpf::run(&args),
         Command::Stage(args) => stage::run(&args),
+        Command::Dist(args) => dist::run(&args),
+        Command::Image(args) => image::run(&args),
         Command::Bench(command) => bench::run(&command),
         Command::Guests(args) => guests::run(&args),
         Command::Docs(args) => docs::run(&args),
