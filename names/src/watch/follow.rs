@@ -5,6 +5,7 @@ use std::{pin::pin, time::Duration};
 use futures::StreamExt as _;
 use kube::{
     Api, Client,
+    api::ListParams,
     runtime::watcher::{self, Error, Event},
 };
 
@@ -21,43 +22,65 @@ const WATCH_S: u32 = 60;
 /// A list that comes as a stream must be complete by then.
 const LIST: Duration = Duration::from_secs(30);
 
-/// Why a way of listing is given up.
-enum End {
-    /// The server cannot list by watching (Kubernetes before 1.32, or switched off).
-    NoStreaming,
-}
+/// A watch that failed and then is quiet for this long may work again; it says nothing while nothing happens.
+const QUIET: Duration = Duration::from_secs(1);
+/// An answer to a single question must be there by then.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// The server cannot list by watching (Kubernetes before 1.32, or switched off).
+struct NoStreaming;
 
 /// Watches all objects of a kind.
 pub(super) async fn follow<T: Watchable>(names: Names, client: Client) {
     let api: Api<Object<T>> = Api::all(client);
     let streaming = watcher::Config::default().timeout(WATCH_S).streaming_lists();
-    let End::NoStreaming = run(&names, api.clone(), streaming, true).await;
+    let NoStreaming = run(&names, api.clone(), streaming, true).await;
     log::debug!("{:?}: the server does not list by watching; listing in pages", T::WATCH);
     let paged = watcher::Config::default().timeout(WATCH_S);
     run(&names, api, paged, false).await;
 }
 
-async fn run<T: Watchable>(names: &Names, api: Api<Object<T>>, config: watcher::Config, streaming: bool) -> End {
-    let mut events = pin!(watcher::watcher(api, config));
+async fn run<T: Watchable>(
+    names: &Names,
+    api: Api<Object<T>>,
+    config: watcher::Config,
+    streaming: bool,
+) -> NoStreaming {
+    let mut events = pin!(watcher::watcher(api.clone(), config));
     let mut delay = Delay::new();
-    let mut listing = true;
+    let (mut listing, mut troubled) = (true, false);
     loop {
-        let next = tokio::time::timeout(if streaming && listing { LIST } else { Duration::MAX }, events.next()).await;
-        match next {
+        let patience = match (troubled, streaming && listing) {
+            (true, _) => QUIET,
+            (false, true) => LIST,
+            (false, false) => Duration::MAX,
+        };
+        match tokio::time::timeout(patience, events.next()).await {
             Ok(Some(Ok(event))) => {
                 delay.reset();
+                troubled = false;
                 listing = is_listing(&event, listing);
                 tell(names, event);
             }
+            Ok(Some(Err(error))) if streaming && listing && is_unsupported(&error) => return NoStreaming,
             Ok(Some(Err(error))) => {
-                if streaming && listing && is_unsupported(&error) {
-                    return End::NoStreaming;
-                }
+                troubled = true;
                 fail(names, T::WATCH, &error, &mut delay).await;
             }
-            Ok(None) | Err(_) => return End::NoStreaming,
+            Err(_) if troubled => troubled = !works_again(names, &api).await,
+            Ok(None) | Err(_) => return NoStreaming,
         }
     }
+}
+
+/// Asks for one object: whoever answers that will tell of changes too.
+async fn works_again<T: Watchable>(names: &Names, api: &Api<Object<T>>) -> bool {
+    let one = ListParams::default().limit(1);
+    let works = matches!(tokio::time::timeout(ANSWER, api.list(&one)).await, Ok(Ok(_)));
+    if works {
+        names.states.works(T::WATCH);
+    }
+    works
 }
 
 fn is_listing<K>(event: &Event<K>, listing: bool) -> bool {
