@@ -62,10 +62,10 @@ pub struct KubeArgs {
     pub proxy_url: Option<String>,
     /// Accepted as kubectl has it; nothing is cached
     #[arg(long, value_name = "DIR", hide = true)]
-    cache_dir: Option<PathBuf>,
+    pub cache_dir: Option<PathBuf>,
     /// Accepted as kubectl has it; answers are not compressed
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide = true)]
-    disable_compression: Option<bool>,
+    pub disable_compression: Option<bool>,
 }
 
 impl KubeArgs {

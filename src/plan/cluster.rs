@@ -93,7 +93,7 @@ fn request(
         lease: at_least("lease", args.lease, Duration::from_secs(10))?,
         keep: at_least("keep", args.keep, Duration::ZERO)?,
         get_subnets: args.get_subnets == Some(true),
-        subnets: args.subnet_label.clone(),
+        subnets: subnets(&args.subnet_label)?,
         include_self: capture.include_self == Some(true),
         dry_run: dry_run(args, capture.output)?,
         plan,
@@ -123,6 +123,12 @@ fn stream_home(args: &ClusterArgs, capture: &CaptureArgs, show: Show, background
         ))),
         _ => Ok(!background && args.stream_home.unwrap_or(show != Show::Table)),
     }
+}
+
+/// As typed: the collector reads them again.
+fn subnets(typed: &[String]) -> Result<Vec<String>, Error> {
+    names::subnets::parse(typed).map_err(|error| Error::usage(format!("--subnet-label: {error}")))?;
+    Ok(typed.to_vec())
 }
 
 fn dry_run(args: &ClusterArgs, output: Option<CaptureOutput>) -> Result<bool, Error> {
@@ -177,4 +183,4 @@ fn image(typed: Option<&str>) -> Result<Option<String>, Error> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

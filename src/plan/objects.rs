@@ -23,33 +23,10 @@ mod placement;
 mod resources;
 mod template;
 
-pub(crate) use access::{SUBNET_SOURCES};
+pub(crate) use access::SUBNET_RULES;
 pub use agents::with_image as agent_with_image;
 pub(crate) use base::namespace_like;
 pub use collector::with_image as collector_with_image;
-
-/// Label whose value is `oc-netobserv` on every object.
-pub const NAME_LABEL: &str = "app.kubernetes.io/name";
-/// Value of [`NAME_LABEL`].
-pub const NAME: &str = "oc-netobserv";
-/// Label whose value is the capture's id.
-pub const CAPTURE_LABEL: &str = "netobserv.io/capture";
-/// Label that tells `collector` and `agent` apart.
-pub const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
-/// Annotation of the namespace: who started the capture, as the API server knows him.
-pub const USER_ANNOTATION: &str = "netobserv.io/user";
-/// Annotation of the namespace: our version.
-pub const VERSION_ANNOTATION: &str = "netobserv.io/version";
-/// Annotation of the namespace: the command as typed.
-pub const COMMAND_ANNOTATION: &str = "netobserv.io/command";
-/// Annotation of the namespace: `--background`.
-pub const BACKGROUND_ANNOTATION: &str = "netobserv.io/background";
-/// Annotation of the namespace: `--lease`, seconds.
-pub const LEASE_ANNOTATION: &str = "netobserv.io/lease-seconds";
-/// Annotation of the namespace: `--keep`, seconds.
-pub const KEEP_ANNOTATION: &str = "netobserv.io/keep-seconds";
-/// Annotation of the namespace: `--max-time`, seconds; 0 is no limit.
-pub const MAX_TIME_ANNOTATION: &str = "netobserv.io/max-time-seconds";
 
 /// What makes this capture this one; made by the caller, because it is random.
 #[derive(Clone, Debug)]
@@ -260,4 +237,4 @@ pub fn with_service_address(agents: &mut [Workload], address: IpAddr) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::plan) mod tests;

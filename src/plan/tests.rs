@@ -107,12 +107,23 @@ fn namespaces_by_word_name_and_path() {
 }
 
 #[test]
-fn without_local_the_sentence_says_what_works() {
-    let error = plan_in("flows", &around()).unwrap_err();
-    assert_eq!(error.hint.as_deref(), Some("oc-netobserv flows --local"));
-    assert_eq!(error.exit_code(), 1);
+fn what_only_a_cluster_gives_a_meaning_is_refused_here() {
+    for (line, option) in [
+        ("flows --local --background", "--background"),
+        ("flows --local --node-selector zone=a", "--node-selector"),
+        ("packets --local --get-subnets --port 80", "--get-subnets"),
+        ("flows --local --yaml", "--yaml"),
+        ("flows --local -n web", "--namespace"),
+        ("flows --local --context staging", "--context"),
+        ("flows --local --as jane", "--as"),
+    ] {
+        let error = plan_in(line, &around()).unwrap_err();
+        let sentence = "is for captures on a cluster, --local captures on this machine; leave one of them out";
+        assert_eq!((error.exit_code(), error.message), (2, format!("{option}: {sentence}")), "{line}");
+    }
+    assert!(plan("flows --local --background=false").notices.is_empty());
     // What is wrong with the values comes first.
-    assert_eq!(plan_in("flows --port 0", &around()).unwrap_err().exit_code(), 2);
+    assert!(plan_in("flows --local --background --port 0", &around()).unwrap_err().message.starts_with("--port 0"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The rights that a capture needs, once: what is asked before it, what a refusal lists, what docs/rbac.md grants.
 
-use crate::plan::{cluster::Request, facts::Facts, objects};
+use crate::plan::{cluster::Request, facts::Facts, objects::SUBNET_RULES};
 
 /// The right to do one thing with one kind of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,23 +34,34 @@ struct Line {
     group: &'static str,
     resources: &'static [&'static str],
     verbs: &'static [&'static str],
+    kind: Kind,
+    /// In our namespace, else in all or in none.
     namespaced: bool,
-    /// Only where the API server serves this group.
-    only: Option<&'static str>,
-    granted_on: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The command itself needs it.
+    Own,
+    /// The same, on OpenShift.
+    OpenShift,
+    /// The collector needs it: one may grant only what one holds.
+    GrantedOn,
+    /// `cleanup` needs it for what is left when a namespace was removed without us; a capture goes without.
+    Cleanup,
 }
 
 const fn line(
+    kind: Kind,
     group: &'static str,
     resources: &'static [&'static str],
     verbs: &'static [&'static str],
-    namespaced: bool,
 ) -> Line {
-    Line { group, resources, verbs, namespaced, only: None, granted_on: false }
+    Line { group, resources, verbs, kind, namespaced: false }
 }
 
-const fn granted(group: &'static str, resources: &'static [&'static str], verbs: &'static [&'static str]) -> Line {
-    Line { group, resources, verbs, namespaced: false, only: None, granted_on: true }
+const fn inside(group: &'static str, resources: &'static [&'static str], verbs: &'static [&'static str]) -> Line {
+    Line { group, resources, verbs, kind: Kind::Own, namespaced: true }
 }
 
 const RBAC: &str = "rbac.authorization.k8s.io";
@@ -58,41 +69,38 @@ const OPENSHIFT: &str = "security.openshift.io";
 
 /// What the command does, and below it what it lets the collector do.
 const TABLE: &[Line] = &[
-    line("", &["nodes"], &["get", "list"], false),
-    line("", &["namespaces"], &["create", "get", "list", "watch", "delete"], false),
-    line(RBAC, &["clusterroles", "clusterrolebindings"], &["create", "get", "list", "delete"], false),
-    line(RBAC, &["roles", "rolebindings"], &["create"], true),
-    line("", &["serviceaccounts", "secrets", "configmaps"], &["create"], true),
-    line("", &["configmaps"], &["get"], true),
-    line("", &["services"], &["create", "get"], true),
-    line("networking.k8s.io", &["networkpolicies"], &["create"], true),
-    line("coordination.k8s.io", &["leases"], &["create", "get", "patch"], true),
-    line("", &["pods"], &["create", "get", "list", "watch", "delete", "deletecollection"], true),
-    // Servers ask for `create` since 1.35, for `get` of WebSocket clients before.
-    line("", &["pods/exec"], &["create", "get"], true),
-    line("", &["pods/log"], &["get"], true),
-    line("", &["events"], &["list", "watch"], true),
-    line("apps", &["daemonsets"], &["create", "get", "list", "watch", "delete", "deletecollection"], true),
-    Line {
-        only: Some(OPENSHIFT),
-        ..line(OPENSHIFT, &["securitycontextconstraints"], &["create", "get", "list", "delete"], false)
-    },
-    granted("", &["pods", "nodes", "services", "namespaces"], &["get", "list", "watch"]),
-    granted("apps", &["replicasets"], &["get", "list", "watch"]),
-    granted("batch", &["jobs"], &["get", "list", "watch"]),
+    line(Kind::Own, "", &["nodes"], &["list"]),
+    line(Kind::Own, "", &["namespaces"], &["create", "get", "list", "delete"]),
+    line(Kind::Own, RBAC, &["clusterroles", "clusterrolebindings"], &["create"]),
+    line(Kind::OpenShift, OPENSHIFT, &["securitycontextconstraints"], &["create"]),
+    inside(RBAC, &["roles", "rolebindings"], &["create"]),
+    inside("", &["serviceaccounts", "secrets"], &["create"]),
+    inside("", &["configmaps", "services"], &["create", "get"]),
+    inside("networking.k8s.io", &["networkpolicies"], &["create"]),
+    // The collector patches it too.
+    inside("coordination.k8s.io", &["leases"], &["create", "get", "patch"]),
+    inside("", &["pods"], &["create", "get", "list", "delete"]),
+    // Servers ask for `create` since 1.35, before that for `get` of clients that speak WebSocket.
+    inside("", &["pods/exec"], &["create", "get"]),
+    inside("", &["events"], &["list"]),
+    inside("apps", &["daemonsets"], &["create", "patch", "deletecollection"]),
+    line(Kind::GrantedOn, "", &["pods", "nodes", "services"], &["list", "watch"]),
+    line(Kind::GrantedOn, "apps", &["replicasets"], &["list", "watch"]),
+    line(Kind::GrantedOn, "batch", &["jobs"], &["list", "watch"]),
+    line(Kind::Cleanup, RBAC, &["clusterroles", "clusterrolebindings"], &["list", "deletecollection"]),
+    line(Kind::Cleanup, OPENSHIFT, &["securitycontextconstraints"], &["list", "deletecollection"]),
 ];
 
 /// What this request needs on this cluster.
 pub(super) fn needed(request: &Request, facts: &Facts) -> Vec<Asked> {
-    let lines = TABLE.iter().filter(|line| line.only.is_none_or(|group| facts.has_group(group)));
+    let lines = TABLE.iter().filter(|line| match line.kind {
+        Kind::Own | Kind::GrantedOn => true,
+        Kind::OpenShift => facts.is_openshift(),
+        Kind::Cleanup => false,
+    });
     let mut asked: Vec<_> = lines.flat_map(asked).collect();
     if request.get_subnets {
-        asked.extend(objects::SUBNET_SOURCES.iter().flat_map(|(group, resource, names)| {
-            names.iter().map(|name| Asked {
-                right: Right { group, resource, verb: "get", name: Some(name), granted_on: true },
-                namespaced: false,
-            })
-        }));
+        asked.extend(subnets());
     }
     asked
 }
@@ -100,8 +108,20 @@ pub(super) fn needed(request: &Request, facts: &Facts) -> Vec<Asked> {
 fn asked(line: &Line) -> impl Iterator<Item = Asked> {
     let rights = line.resources.iter().flat_map(|resource| line.verbs.iter().map(move |verb| (resource, verb)));
     rights.map(|(resource, verb)| Asked {
-        right: Right { group: line.group, resource, verb, name: None, granted_on: line.granted_on },
+        right: Right { group: line.group, resource, verb, name: None, granted_on: line.kind == Kind::GrantedOn },
         namespaced: line.namespaced,
+    })
+}
+
+/// What `--get-subnets` lets the collector read.
+fn subnets() -> impl Iterator<Item = Asked> {
+    SUBNET_RULES.iter().flat_map(|(group, resource, names, verb)| {
+        let right = |name| Right { group, resource, verb, name, granted_on: true };
+        let rights: Vec<_> = match names {
+            [] => vec![right(None)],
+            names => names.iter().map(|name| right(Some(*name))).collect(),
+        };
+        rights.into_iter().map(|right| Asked { right, namespaced: false })
     })
 }
 
@@ -117,8 +137,8 @@ pub(super) fn escalation() -> Vec<Asked> {
         .collect()
 }
 
-/// Every right that any capture can need, for the role that is documented.
+/// Every right that a capture can need and `cleanup` can use, for the role that is documented.
 #[cfg(test)]
 pub(super) fn every() -> Vec<Right> {
-    TABLE.iter().flat_map(asked).map(|asked| asked.right).collect()
+    TABLE.iter().flat_map(asked).chain(subnets()).map(|asked| asked.right).collect()
 }

@@ -11,7 +11,7 @@ use super::{
     Capture,
     template::{Place, dress, dynamic, parse},
 };
-use crate::{error::Error, plan::cluster::Request};
+use crate::{error::Error, marks, plan::cluster::Request};
 
 const AGENT_ACCOUNT: &str = include_str!("../../../manifests/service-account-agent.yaml");
 const COLLECTOR_ACCOUNT: &str = include_str!("../../../manifests/service-account-collector.yaml");
@@ -45,21 +45,21 @@ fn account(capture: &Capture<'_>, manifest: &str, component: &str) -> Result<Dyn
 
 fn role(capture: &Capture<'_>) -> Result<DynamicObject, Error> {
     let mut role: Role = parse(COLLECTOR_ROLE)?;
-    dress(&mut role.metadata, capture, Some("collector"), &Place::Ours);
+    dress(&mut role.metadata, capture, Some(marks::COLLECTOR), &Place::Ours);
     role.rules = Some(own_rules(&capture.namespace())?);
     dynamic(role)
 }
 
 fn role_binding(capture: &Capture<'_>) -> Result<DynamicObject, Error> {
     let mut binding: RoleBinding = parse(COLLECTOR_BINDING)?;
-    dress(&mut binding.metadata, capture, Some("collector"), &Place::Ours);
+    dress(&mut binding.metadata, capture, Some(marks::COLLECTOR), &Place::Ours);
     settle(binding.subjects.as_deref_mut(), capture);
     dynamic(binding)
 }
 
 fn cluster_role(capture: &Capture<'_>) -> Result<DynamicObject, Error> {
     let mut role: ClusterRole = parse(NAMES_ROLE)?;
-    dress(&mut role.metadata, capture, Some("collector"), &Place::Cluster(&capture.cluster_name("names")));
+    dress(&mut role.metadata, capture, Some(marks::COLLECTOR), &Place::Cluster(&capture.cluster_name("names")));
     role.rules = Some(names_rules(capture.request)?);
     dynamic(role)
 }
@@ -67,7 +67,7 @@ fn cluster_role(capture: &Capture<'_>) -> Result<DynamicObject, Error> {
 fn cluster_role_binding(capture: &Capture<'_>) -> Result<DynamicObject, Error> {
     let mut binding: ClusterRoleBinding = parse(NAMES_BINDING)?;
     let name = capture.cluster_name("names");
-    dress(&mut binding.metadata, capture, Some("collector"), &Place::Cluster(&name));
+    dress(&mut binding.metadata, capture, Some(marks::COLLECTOR), &Place::Cluster(&name));
     binding.role_ref.name = name;
     settle(binding.subjects.as_deref_mut(), capture);
     dynamic(binding)
@@ -98,16 +98,23 @@ pub(crate) fn names_rules(request: &Request) -> Result<Vec<PolicyRule>, Error> {
     Ok(rules)
 }
 
-/// Where clusters write down their subnets, by group, resource and names: kubeadm, OpenShift's installer, its network.
-pub(crate) const SUBNET_SOURCES: &[(&str, &str, &[&str])] =
-    &[("", "configmaps", &["kubeadm-config", "cluster-config-v1"]), ("config.openshift.io", "networks", &["cluster"])];
+/// What a rule allows: group, resource, names (none are all), verb.
+pub(crate) type Access = (&'static str, &'static str, &'static [&'static str], &'static str);
+
+/// Where clusters write down their subnets: objects of their own since 1.33; on OpenShift its network and what its
+/// installer left.
+pub(crate) const SUBNET_RULES: &[Access] = &[
+    ("networking.k8s.io", "servicecidrs", &[], "list"),
+    ("", "configmaps", &["cluster-config-v1"], "get"),
+    ("config.openshift.io", "networks", &["cluster"], "get"),
+];
 
 fn subnet_rules() -> impl Iterator<Item = PolicyRule> {
-    SUBNET_SOURCES.iter().map(|(group, resource, names)| PolicyRule {
+    SUBNET_RULES.iter().map(|(group, resource, names, verb)| PolicyRule {
         api_groups: Some(vec![(*group).to_owned()]),
         resources: Some(vec![(*resource).to_owned()]),
-        resource_names: Some(names.iter().map(|name| (*name).to_owned()).collect()),
-        verbs: vec!["get".to_owned()],
+        resource_names: (!names.is_empty()).then(|| names.iter().map(|name| (*name).to_owned()).collect()),
+        verbs: vec![(*verb).to_owned()],
         ..PolicyRule::default()
     })
 }
@@ -116,7 +123,7 @@ fn subnet_rules() -> impl Iterator<Item = PolicyRule> {
 fn scc(capture: &Capture<'_>) -> Result<DynamicObject, Error> {
     let mut scc: DynamicObject = parse(SCC)?;
     let name = capture.cluster_name("agent");
-    dress(&mut scc.metadata, capture, Some("agent"), &Place::Cluster(&name));
+    dress(&mut scc.metadata, capture, Some(marks::AGENT), &Place::Cluster(&name));
     let rights = super::agents::Rights::of(capture.request);
     let data = &mut scc.data;
     data["allowedCapabilities"] = json!(rights.capabilities);

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     error::Error,
+    marks,
     plan::{cluster::Request, images::Group, selector::affinity},
     pod::EXECUTABLES_PORT,
 };
@@ -54,14 +55,14 @@ pub(super) fn all(capture: &Capture<'_>, groups: &[Group]) -> Result<Vec<Workloa
 
 fn workload(capture: &Capture<'_>, index: usize, group: &Group) -> Result<Workload, Error> {
     let mut agents: DaemonSet = parse(include_str!("../../../manifests/daemonset-agent.yaml"))?;
-    dress(&mut agents.metadata, capture, Some("agent"), &Place::Ours);
+    dress(&mut agents.metadata, capture, Some(marks::AGENT), &Place::Ours);
     agents.metadata.name = Some(name(index, group));
     let spec = &mut agents.spec;
-    let mut own = selector(capture, "agent");
+    let mut own = selector(capture, marks::AGENT);
     own.insert(GROUP_LABEL.to_owned(), name(index, group));
     spec.selector.match_labels = Some(own.clone());
     let metadata = spec.template.metadata.get_or_insert_default();
-    metadata.labels = Some(labels(capture, Some("agent")).into_iter().chain(own).collect());
+    metadata.labels = Some(labels(capture, Some(marks::AGENT)).into_iter().chain(own).collect());
     fill(spec.template.spec.get_or_insert_default(), capture, group);
     Ok(Workload {
         object: dynamic(agents)?,

@@ -14,11 +14,10 @@ use k8s_openapi::{
 use kube::core::DynamicObject;
 
 use super::{
-    BACKGROUND_ANNOTATION, COMMAND_ANNOTATION, Capture, KEEP_ANNOTATION, LEASE_ANNOTATION, MAX_TIME_ANNOTATION, Pair,
-    USER_ANNOTATION, VERSION_ANNOTATION, access,
+    Capture, Pair, access,
     template::{Place, dress, dynamic, parse, selector},
 };
-use crate::{error::Error, plan::{cluster::Request, images::Group}, pod::settings::Settings, version::VERSION};
+use crate::{error::Error, marks, plan::{cluster::Request, images::Group}, pod::settings::Settings, version::VERSION};
 
 /// All of it in the order of creation.
 pub(super) fn all(
@@ -30,8 +29,8 @@ pub(super) fn all(
     let mut objects = vec![namespace(capture)?];
     objects.extend(access::all(capture)?);
     let identity = capture.identity;
-    objects.push(secret(capture, "collector", &identity.collector)?);
-    objects.push(secret(capture, "agent", &identity.agent)?);
+    objects.push(secret(capture, marks::COLLECTOR, &identity.collector)?);
+    objects.push(secret(capture, marks::AGENT, &identity.agent)?);
     objects.push(settings(capture, nodes)?);
     objects.extend(stage(capture, groups, home)?);
     objects.push(service(capture)?);
@@ -53,13 +52,13 @@ fn namespace(capture: &Capture<'_>) -> Result<DynamicObject, Error> {
     let request = capture.request;
     let seconds = |time: Duration| time.as_secs().to_string();
     let annotations = [
-        (USER_ANNOTATION, capture.identity.user.clone()),
-        (VERSION_ANNOTATION, VERSION.to_owned()),
-        (COMMAND_ANNOTATION, capture.identity.command.join(" ")),
-        (BACKGROUND_ANNOTATION, request.background.to_string()),
-        (LEASE_ANNOTATION, seconds(request.lease)),
-        (KEEP_ANNOTATION, seconds(request.keep)),
-        (MAX_TIME_ANNOTATION, seconds(request.plan.config.limits.time.unwrap_or_default())),
+        (marks::USER, capture.identity.user.clone()),
+        (marks::VERSION, VERSION.to_owned()),
+        (marks::COMMAND, capture.identity.command.join(" ")),
+        (marks::BACKGROUND, request.background.to_string()),
+        (marks::LEASE, seconds(request.lease)),
+        (marks::KEEP, seconds(request.keep)),
+        (marks::MAX_TIME, seconds(request.plan.config.limits.time.unwrap_or_default())),
     ];
     let annotations = annotations.map(|(key, value)| (key.to_owned(), value));
     namespace.metadata.annotations.get_or_insert_default().extend(annotations);
@@ -110,7 +109,7 @@ fn settings(capture: &Capture<'_>, nodes: &[String]) -> Result<DynamicObject, Er
     let text = serde_json::to_string_pretty(&settings)
         .map_err(|error| Error::failed(format!("the settings are wrong, please report it: {error}")))?;
     dynamic(ConfigMap {
-        metadata: content(capture, "capture".to_owned(), "collector"),
+        metadata: content(capture, "capture".to_owned(), marks::COLLECTOR),
         data: Some(BTreeMap::from([("capture.json".to_owned(), text)])),
         immutable: Some(true),
         ..ConfigMap::default()
@@ -139,7 +138,7 @@ fn stage(capture: &Capture<'_>, groups: &[Group], home: &Group) -> Result<Option
         return Ok(None);
     }
     let object = dynamic(ConfigMap {
-        metadata: content(capture, "stage".to_owned(), "collector"),
+        metadata: content(capture, "stage".to_owned(), marks::COLLECTOR),
         binary_data: Some(stages),
         immutable: Some(true),
         ..ConfigMap::default()
@@ -149,16 +148,16 @@ fn stage(capture: &Capture<'_>, groups: &[Group], home: &Group) -> Result<Option
 
 fn service(capture: &Capture<'_>) -> Result<DynamicObject, Error> {
     let mut service: Service = parse(include_str!("../../../manifests/service-collector.yaml"))?;
-    dress(&mut service.metadata, capture, Some("collector"), &Place::Ours);
-    service.spec.get_or_insert_default().selector = Some(selector(capture, "collector"));
+    dress(&mut service.metadata, capture, Some(marks::COLLECTOR), &Place::Ours);
+    service.spec.get_or_insert_default().selector = Some(selector(capture, marks::COLLECTOR));
     dynamic(service)
 }
 
 fn network_policy(capture: &Capture<'_>) -> Result<DynamicObject, Error> {
     let mut policy: NetworkPolicy = parse(include_str!("../../../manifests/network-policy.yaml"))?;
-    dress(&mut policy.metadata, capture, Some("collector"), &Place::Ours);
+    dress(&mut policy.metadata, capture, Some(marks::COLLECTOR), &Place::Ours);
     policy.spec.get_or_insert_default().pod_selector.get_or_insert_default().match_labels =
-        Some(selector(capture, "collector"));
+        Some(selector(capture, marks::COLLECTOR));
     dynamic(policy)
 }
 

@@ -11,7 +11,7 @@ use super::{
     Capture, Executable, Facts, Workload, placement, resources,
     template::{Place, dress, dynamic, parse},
 };
-use crate::{error::Error, plan::images::Group};
+use crate::{error::Error, marks, plan::images::Group};
 
 /// User and group of the collector where the cluster does not choose them: nobody, as images without users have it.
 const NOBODY: i64 = 65532;
@@ -19,7 +19,7 @@ const NOBODY: i64 = 65532;
 /// The pod, on nodes of `group`.
 pub(super) fn pod(capture: &Capture<'_>, group: &Group) -> Result<Workload, Error> {
     let mut pod: Pod = parse(include_str!("../../../manifests/pod-collector.yaml"))?;
-    dress(&mut pod.metadata, capture, Some("collector"), &Place::Ours);
+    dress(&mut pod.metadata, capture, Some(marks::COLLECTOR), &Place::Ours);
     fill(pod.spec.get_or_insert_default(), capture, group);
     Ok(Workload {
         object: dynamic(pod)?,

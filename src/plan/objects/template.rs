@@ -1,12 +1,13 @@
 //! The manifests, parsed into typed objects; and typed objects as the API takes any object.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DynamicObject;
 use serde::{Serialize, de::DeserializeOwned};
-use std::collections::BTreeMap;
 
-use super::{CAPTURE_LABEL, COMPONENT_LABEL, Capture, NAME, NAME_LABEL};
-use crate::error::Error;
+use super::Capture;
+use crate::{error::Error, marks};
 
 /// Parses a manifest of ours.
 pub(super) fn parse<T: DeserializeOwned>(manifest: &str) -> Result<T, Error> {
@@ -39,16 +40,16 @@ pub(super) fn dress(metadata: &mut ObjectMeta, capture: &Capture<'_>, component:
 /// The labels that every object bears.
 pub(super) fn labels(capture: &Capture<'_>, component: Option<&str>) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::from([
-        (NAME_LABEL.to_owned(), NAME.to_owned()),
-        (CAPTURE_LABEL.to_owned(), capture.identity.id.clone()),
-        ("app.kubernetes.io/managed-by".to_owned(), NAME.to_owned()),
+        (marks::NAME.to_owned(), marks::PRODUCT.to_owned()),
+        (marks::CAPTURE.to_owned(), capture.identity.id.clone()),
+        ("app.kubernetes.io/managed-by".to_owned(), marks::PRODUCT.to_owned()),
     ]);
-    labels.extend(component.map(|component| (COMPONENT_LABEL.to_owned(), component.to_owned())));
+    labels.extend(component.map(|component| (marks::COMPONENT.to_owned(), component.to_owned())));
     labels
 }
 
 /// The labels by which pods of a component are found.
 pub(super) fn selector(capture: &Capture<'_>, component: &str) -> BTreeMap<String, String> {
     let labels = labels(capture, Some(component));
-    labels.into_iter().filter(|(key, _)| key == CAPTURE_LABEL || key == COMPONENT_LABEL).collect()
+    labels.into_iter().filter(|(key, _)| key == marks::CAPTURE || key == marks::COMPONENT).collect()
 }
