@@ -1,7 +1,6 @@
 //! The life of a collector: [`start`] opens files and threads, [`Collector::finish`] drains and closes them.
 
 use std::{
-    collections::HashMap,
     io,
     path::PathBuf,
     sync::Arc,
@@ -18,12 +17,14 @@ use crate::{
     CollectorError, FileSummary, Hub, Options, Origin, Status, Stdout, Summary,
     about::{About, now_ns, time_text},
     files::Files,
+    hash,
     hub::Bounds,
     ingest::{Ingest, Outputs, Steps, UNNUMBERED},
     limits::{Allowance, Timer},
     lines,
     merge::Merge,
     queue::{self, Sender},
+    resume::{Earlier, Keeper, Saved},
     store::{self, Stores},
 };
 
@@ -82,6 +83,10 @@ pub struct Collector {
     timer: Option<Timer>,
     about: Arc<About>,
     summary: Option<PathBuf>,
+    earlier: Vec<FileSummary>,
+    /// When the first life began, ns since the epoch.
+    started_ns: u64,
+    origin: Origin,
     status: Status,
     stop: Stop,
 }
@@ -99,8 +104,9 @@ pub fn start(mut options: Options, stop: Stop) -> Result<Started, CollectorError
         Arc::make_mut(&mut options.config).limits = Limits { time: None, bytes: None, packets: None };
     }
     let about = Arc::new(About::new(&options));
-    let status = Status::new(stop.clone());
-    let (stores, summary) = open_stores(&options, &about, &status, &stop)?;
+    let mut status = Status::new(stop.clone());
+    let earlier = earlier(&mut options, &about, &mut status);
+    let (stores, summary) = open_stores(&options, &about, &earlier, &status, &stop)?;
     let store = stores.map(|stores| {
         let (sender, receiver) = queue::channel(QUEUE_BATCHES, options.queue_bytes);
         spawn("store", move || stores.run(&receiver)).map(|thread| (sender, thread))
@@ -114,11 +120,11 @@ pub fn start(mut options: Options, stop: Stop) -> Result<Started, CollectorError
         None
     };
     let (lines_sender, lines) = lines.unzip();
-    let hub = hub(&options, 0);
+    let hub = hub(&options, earlier.saved.life);
     let outputs = Outputs { store: store_sender, lines: lines_sender, hub: hub.clone() };
     let limits = options.config.limits;
     let (input, receiver) = queue::channel(QUEUE_BATCHES, options.queue_bytes);
-    let ingest = Ingest::new(outputs, steps(&mut options), status.clone(), stop.clone());
+    let ingest = Ingest::new(outputs, steps(&mut options, &earlier), status.clone(), stop.clone());
     let ingest = spawn("ingest", move || ingest.run(&receiver))?;
     let timer = limits.time.map(|limit| Timer::start(limit, stop.clone())).transpose();
     let collector = Collector {
@@ -129,10 +135,31 @@ pub fn start(mut options: Options, stop: Stop) -> Result<Started, CollectorError
         timer: timer.map_err(CollectorError::Thread)?,
         about,
         summary,
+        earlier: earlier.files,
+        started_ns: earlier.saved.started_ns,
+        origin: options.origin,
         status: status.clone(),
         stop,
     };
-    Ok(Started { input: Input(input), hub, status, collector })
+    let input = Input(input);
+    earlier.notices.into_iter().for_each(|notice| input.notice(notice));
+    Ok(Started { input, hub, status, collector })
+}
+
+/// What an earlier life of this collector left; limits and totals go on from there.
+fn earlier(options: &mut Options, about: &About, status: &mut Status) -> Earlier {
+    let (Origin::Cluster, Some(dir)) = (options.origin, &options.output_dir) else {
+        return Earlier { saved: Saved::first(about.started_ns), ..Earlier::default() };
+    };
+    let earlier = Earlier::find(dir, options.config.mode, about.started_ns);
+    let elapsed = Duration::from_nanos(about.started_ns.saturating_sub(earlier.saved.started_ns));
+    status.resume(elapsed, &earlier);
+    if earlier.saved.life > 0 {
+        let limits = &mut Arc::make_mut(&mut options.config).limits;
+        limits.time = limits.time.map(|limit| limit.saturating_sub(elapsed));
+        limits.packets = limits.packets.map(|limit| limit.saturating_sub(earlier.packets));
+    }
+    earlier
 }
 
 fn hub(options: &Options, life: u64) -> Hub {
@@ -140,7 +167,7 @@ fn hub(options: &Options, life: u64) -> Hub {
     Hub::new(bounds, life)
 }
 
-fn steps(options: &mut Options) -> Steps {
+fn steps(options: &mut Options, earlier: &Earlier) -> Steps {
     let config = &options.config;
     let interval = config.cache_active_timeout.as_nanos() as u64;
     Steps {
@@ -151,8 +178,8 @@ fn steps(options: &mut Options) -> Steps {
             Origin::Local | Origin::Relay => Merge::None,
         },
         allowance: Allowance::new(config.limits.packets),
-        life: 0,
-        nodes: HashMap::new(),
+        life: earlier.saved.life,
+        nodes: earlier.saved.nodes.iter().map(|(name, node)| (Arc::from(name.as_str()), node.clone())).collect(),
     }
 }
 
@@ -160,6 +187,7 @@ fn steps(options: &mut Options) -> Steps {
 fn open_stores(
     options: &Options,
     about: &Arc<About>,
+    earlier: &Earlier,
     status: &Status,
     stop: &Stop,
 ) -> Result<(Option<Stores>, Option<PathBuf>), CollectorError> {
@@ -176,6 +204,9 @@ fn open_stores(
         }
         summary = Some(files.summary);
     }
+    if let (Origin::Cluster, Some(dir)) = (options.origin, &options.output_dir) {
+        stores.resume(&earlier.files, Keeper::new(dir, earlier.saved.clone(), options.config.mode));
+    }
     Ok(((!stores.is_empty()).then_some(stores), summary))
 }
 
@@ -190,7 +221,8 @@ impl Collector {
     /// Ends the capture: takes what has been delivered (later deliveries are refused), writes it, closes the files,
     /// builds the indexes, writes the summary. Call it when the agents have delivered their last batch.
     pub fn finish(self) -> Summary {
-        let Self { input, ingest, store, lines, timer, about, summary: path, status, stop } = self;
+        let Self { input, ingest, store, lines, timer, about, summary: path, earlier, started_ns, origin, status, stop } =
+            self;
         let capture = status.started().elapsed();
         drop(timer);
         input.close();
@@ -199,19 +231,29 @@ impl Collector {
         if let Some(lines) = lines {
             join(lines, &stop);
         }
-        let stores = store.and_then(|store| join(store, &stop)).unwrap_or_default();
+        let mut stores = store.and_then(|store| join(store, &stop)).unwrap_or_default();
         let close = closing.elapsed().saturating_sub(stores.index);
-        let mut summary = sum_up(&about, &status, &stop, nodes, stores.files);
+        if origin == Origin::Cluster {
+            stores.files.iter_mut().for_each(|file| file.sha256 = hash::of_file(&file.path).unwrap_or_default());
+        }
+        let files = earlier.into_iter().chain(stores.files).collect();
+        let mut summary = sum_up(&about, &status, &stop, nodes, files);
+        summary.started = time_text(started_ns);
         (summary.capture, summary.close, summary.index) = (capture, close, stores.index);
         if let Some(path) = path {
             match summary.write(&path) {
-                Ok(()) => summary.path = Some(path),
+                Ok(file) => (summary.path, summary.file) = (Some(path), Some(file)),
                 Err(error) => {
                     stop.request(Reason::Failed(format!("cannot write {}: {error}", path.display())));
                     summary.summary_error = Some(error.to_string());
                 }
             }
         }
+        if let Some(keeper) = stores.keeper {
+            // Without it a collector that is started again goes on capturing, and everything is there still.
+            let _ = keeper.finish(&status, &summary);
+        }
+        status.lock().snapshot.summary = Some(summary.clone());
         summary
     }
 }

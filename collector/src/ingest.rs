@@ -22,7 +22,8 @@ use crate::{
 
 mod node;
 
-use node::{Heard, Node};
+use node::Heard;
+pub(crate) use node::Node;
 
 /// Sequence of a batch that no agent numbered: words of ours, or announcements given once more.
 pub(crate) const UNNUMBERED: u64 = u64::MAX;
@@ -71,11 +72,15 @@ pub(crate) struct Ingest {
     status: Status,
     stop: Stop,
     started: Instant,
+    /// Counted in earlier lives: packets out of order, flows not merged.
+    before: (u64, u64),
 }
 
 impl Ingest {
     pub(crate) fn new(outputs: Outputs, steps: Steps, status: Status, stop: Stop) -> Self {
-        Self { outputs, steps, status, stop, started: Instant::now() }
+        let own = status.lock().own;
+        let before = (own.out_of_order, own.unmerged);
+        Self { outputs, steps, status, stop, started: Instant::now(), before }
     }
 
     /// Takes batches until there will be no more; returns the names of the agents.
@@ -134,7 +139,8 @@ impl Ingest {
     fn pass_all(&mut self, batches: Vec<Batch>) {
         let (out_of_order, unmerged) = self.steps.merge.counts();
         let mut state = self.status.lock();
-        (state.own.out_of_order, state.own.unmerged) = (out_of_order, unmerged);
+        state.own.out_of_order = self.before.0 + out_of_order;
+        state.own.unmerged = self.before.1 + unmerged;
         drop(state);
         batches.into_iter().for_each(|batch| self.pass(batch));
     }
@@ -174,13 +180,13 @@ impl Ingest {
                     .push("the collector on the cluster was started again; what it held in memory is lost".into());
             }
         }
-        let counters = node.counters();
+        let heard = (node.clone(), now_ns() / 1_000_000);
         let mut agents = Counters::default();
         nodes.values().for_each(|node| agents.add(&node.counters()));
         let mut state = self.status.lock();
         state.agents = agents;
         state.own.lost_sequence += gap;
-        state.heard.insert(Arc::clone(&batch.node), (counters, now_ns() / 1_000_000));
+        state.heard.insert(Arc::clone(&batch.node), heard);
         true
     }
 
@@ -223,7 +229,7 @@ impl Ingest {
 }
 
 /// Records, packets and bytes on the wire.
-fn totals(body: &Body) -> (u64, u64, u64) {
+pub(crate) fn totals(body: &Body) -> (u64, u64, u64) {
     match body {
         Body::None => (0, 0, 0),
         Body::Packets(batch) => {

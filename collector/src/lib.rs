@@ -31,6 +31,7 @@ pub mod decode;
 mod error;
 mod feed;
 mod files;
+mod hash;
 mod hub;
 mod ingest;
 mod limits;

@@ -14,17 +14,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::{FileSummary, Snapshot};
 
+#[cfg(unix)]
 mod client;
 mod frame;
 mod message;
+#[cfg(unix)]
 mod server;
+#[cfg(unix)]
 mod table;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 
+#[cfg(unix)]
 pub use client::{Client, Stream, relay};
 pub use message::read;
+#[cfg(unix)]
 pub use server::Server;
+#[cfg(unix)]
 pub use table::{Ended, TableOptions, table};
 
 /// What a session is about; does not change.

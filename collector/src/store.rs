@@ -20,6 +20,7 @@ use crate::{
     about::About,
     capture,
     queue::{Received, Receiver},
+    resume::Keeper,
     status::Snapshot,
 };
 
@@ -109,6 +110,7 @@ pub(crate) trait Store: Send {
 pub(crate) struct Closing {
     pub(crate) files: Vec<FileSummary>,
     pub(crate) index: Duration,
+    pub(crate) keeper: Option<Keeper>,
 }
 
 struct Slot {
@@ -132,6 +134,10 @@ pub(crate) struct Stores {
     encoder: Encoder,
     /// `--max-bytes` is reached.
     full: bool,
+    /// Files of earlier lives, and what was lost then.
+    earlier: Vec<FileStatus>,
+    lost_before: u64,
+    keeper: Option<Keeper>,
 }
 
 impl std::fmt::Debug for Stores {
@@ -142,7 +148,22 @@ impl std::fmt::Debug for Stores {
 
 impl Stores {
     pub(crate) fn new(about: Arc<About>, status: Status, stop: Stop) -> Self {
-        Self { about, status, stop, slots: Vec::new(), encoder: Encoder::default(), full: false }
+        Self { about, status, stop, slots: Vec::new(), encoder: Encoder::default(), full: false, earlier: Vec::new(), lost_before: 0, keeper: None }
+    }
+
+    /// Goes on where an earlier life ended, and leaves a state for the next.
+    pub(crate) fn resume(&mut self, earlier: &[FileSummary], keeper: Keeper) {
+        self.earlier = earlier.iter().map(FileSummary::status).collect();
+        self.lost_before = self.status.lock().own.lost_store;
+        self.keeper = Some(keeper);
+        self.publish();
+        self.keep();
+    }
+
+    fn keep(&mut self) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.tick(&self.status);
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -267,11 +288,13 @@ impl Stores {
             slot.check(result, &self.stop);
         }
         self.publish();
+        self.keep();
     }
 
     /// Tells sizes and losses, and ends the capture at `--max-bytes`.
     fn publish(&mut self) {
-        let files: Vec<_> = self.slots.iter().filter(|slot| !slot.stdout).map(Slot::status).collect();
+        let files = self.slots.iter().filter(|slot| !slot.stdout).map(Slot::status);
+        let files: Vec<_> = self.earlier.iter().cloned().chain(files).collect();
         let bytes = if files.is_empty() {
             self.slots.iter().map(|slot| slot.store.size().0).sum()
         } else {
@@ -280,7 +303,7 @@ impl Stores {
         let lost = self.slots.iter().map(Slot::lost).max().unwrap_or(0);
         let mut state = self.status.lock();
         state.snapshot.files = files;
-        state.own.lost_store = lost;
+        state.own.lost_store = self.lost_before + lost;
         drop(state);
         if self.about.config.limits.bytes.is_some_and(|limit| bytes >= limit) {
             self.full = true;
@@ -303,7 +326,7 @@ impl Stores {
             self.publish();
         }
         let files = self.slots.iter().filter(|slot| !slot.stdout).map(Slot::summary).collect();
-        Closing { files, index }
+        Closing { files, index, keeper: self.keeper.take() }
     }
 }
 

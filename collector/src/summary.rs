@@ -9,6 +9,8 @@ use std::{
 use flow::Counters;
 use serde::{Deserialize, Serialize};
 
+use crate::FileStatus;
+
 /// One output file, closed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -21,10 +23,20 @@ pub struct FileSummary {
     pub written: u64,
     /// What went wrong, in one sentence.
     pub error: Option<String>,
-    /// SHA-256 of the whole file, 64 hexadecimal digits; empty if it could not be read again.
+    /// SHA-256 of the whole file, 64 hexadecimal digits; empty where nobody copies it (one machine alone), or if it could
+    /// not be read again.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub sha256: String,
     /// It was written by an earlier life of the collector.
     pub earlier: bool,
+}
+
+impl FileSummary {
+    /// The same as of a file that is being written.
+    pub(crate) fn status(&self) -> FileStatus {
+        let Self { path, bytes, written, error, .. } = self.clone();
+        FileStatus { path, bytes, written, error }
+    }
 }
 
 /// What a capture came to.
@@ -78,10 +90,12 @@ impl Summary {
     }
 
     /// Writes it as JSON into a new file.
-    pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn write(&self, path: &Path) -> io::Result<FileSummary> {
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
-        io::Write::write_all(&mut crate::files::create_new(path)?, &text)
+        io::Write::write_all(&mut crate::files::create_new(path)?, &text)?;
+        let (bytes, sha256) = (text.len() as u64, crate::hash::of(&text));
+        Ok(FileSummary { path: path.to_owned(), bytes, sha256, ..FileSummary::default() })
     }
 }
 

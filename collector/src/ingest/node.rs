@@ -13,6 +13,7 @@ use crate::{
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Node {
     /// Sequence of the next batch; `None` before the first.
+    #[serde(skip)]
     next: Option<u64>,
     latest: Counters,
     /// Sum of the last counters of its former lives: a restarted agent counts from zero.
@@ -47,6 +48,8 @@ impl Node {
             return Heard::Next;
         }
         let heard = match (self.next, origin) {
+            // Known from an earlier life of ours, and counting from zero since.
+            (None, Origin::Cluster) if sequence == 0 && self.latest != Counters::default() => Heard::Restarted,
             (None, _) => Heard::Next,
             (Some(next), Origin::Relay) if !same_life(sequence, next) && sequence > next => {
                 Heard::Relaunched(sequence - first_of_life_of(sequence))
@@ -67,7 +70,7 @@ impl Node {
     }
 
     /// What its agent counts, over all its lives.
-    pub(super) fn counters(&self) -> Counters {
+    pub(crate) fn counters(&self) -> Counters {
         let mut counters = self.former;
         counters.add(&self.latest);
         counters

@@ -1,46 +1,18 @@
 //! The terminal's events as keys of the view.
 
-use std::{
-    fs::File,
-    io::{self, IsTerminal as _},
-    os::fd::{AsFd as _, BorrowedFd},
-    time::Duration,
-};
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    io::Errno,
-};
-
 use crate::view::{Code, Key};
 
-/// Where keys come from: standard input, or the terminal itself if that is something else. crossterm chooses the same.
-pub(super) struct Keyboard(Option<File>);
-
-impl Keyboard {
-    pub(super) fn open() -> io::Result<Self> {
-        if io::stdin().is_terminal() { Ok(Self(None)) } else { File::open("/dev/tty").map(|tty| Self(Some(tty))) }
-    }
-
-    /// Waits until a key can be read, `timeout` at most; whether there is one. (crossterm waits only to the millisecond
-    /// and burns the rest.)
-    pub(super) fn wait(&self, timeout: Duration) -> io::Result<bool> {
-        let stdin = io::stdin();
-        let tty: BorrowedFd<'_> = self.0.as_ref().map_or_else(|| stdin.as_fd(), File::as_fd);
-        let mut polled = [PollFd::from_borrowed_fd(tty, PollFlags::IN)];
-        let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: i64::from(timeout.subsec_nanos()) };
-        match poll(&mut polled, Some(&timeout)) {
-            Ok(_) if polled[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) => {
-                Err(io::Error::other("the terminal has gone"))
-            }
-            Ok(ready) => Ok(ready > 0),
-            Err(Errno::INTR) => Ok(false),
-            Err(errno) => Err(errno.into()),
-        }
-    }
-}
+#[cfg(unix)]
+pub(super) use unix::Keyboard;
+#[cfg(windows)]
+pub(super) use windows::Keyboard;
 
 /// The keys that `event` brings: one, none, or those of pasted text.
 pub(super) fn keys(event: Event) -> Vec<Key> {
