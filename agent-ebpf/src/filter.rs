@@ -47,9 +47,12 @@ pub(crate) fn accepted<A: Parked>(headers: &Headers<A>, direction: u8) -> bool {
 pub(crate) fn by_rules<A: Parked>(direction: u8) -> bool {
     // Read once: all groups are of the same table.
     let active = RULES_ACTIVE.get(0).copied().unwrap_or(0) & 1;
-    let mut action = A::by_group(active, 0, u32::from(direction));
-    if action == UNDECIDED {
-        action = A::by_others(active, u32::from(direction));
+    let mut action = UNDECIDED;
+    for group in 0..GROUPS {
+        action = A::by_group(active, group, u32::from(direction));
+        if action != UNDECIDED {
+            break;
+        }
     }
     match action as u8 {
         ACTION_ACCEPT => return true,
@@ -67,17 +70,4 @@ pub(crate) fn by_group<A: Parked>(active: u32, group: u32, direction: u32) -> u3
     }
     let (Some(headers), Some(table)) = (A::headers(), RULES.get(active)) else { return u32::from(ACTION_ACCEPT) };
     decided_by(table, group, headers, direction as u8).map_or(UNDECIDED, u32::from)
-}
-
-/// What the groups after the first say: `ACTION_*`.
-#[inline(always)]
-pub(crate) fn by_others<A: Parked>(active: u32, direction: u32) -> u32 {
-    for group in 1..GROUPS {
-        let action = A::by_group(active, group, direction);
-        if action != UNDECIDED {
-            return action;
-        }
-    }
-    // The last group decides.
-    u32::from(ACTION_ACCEPT)
 }

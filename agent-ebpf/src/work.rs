@@ -59,22 +59,14 @@ pub(crate) trait Parked: Address + 'static {
     fn key() -> Option<&'static mut FlowKey<Self>>;
     /// What a group of rules says of the headers; a function of its own, so that the verifier walks through it once.
     fn by_group(active: u32, group: u32, direction: u32) -> u32;
-    /// What the groups after the first say; likewise.
-    fn by_others(active: u32, direction: u32) -> u32;
 }
 
 macro_rules! parked {
-    ($address:ty, $headers:ident, $key:ident, $group:ident, $others:ident) => {
+    ($address:ty, $headers:ident, $key:ident, $group:ident) => {
         #[inline(never)]
         #[unsafe(no_mangle)]
         extern "C" fn $group(active: u32, group: u32, direction: u32) -> u32 {
             filter::by_group::<$address>(active, group, direction)
-        }
-
-        #[inline(never)]
-        #[unsafe(no_mangle)]
-        extern "C" fn $others(active: u32, direction: u32) -> u32 {
-            filter::by_others::<$address>(active, direction)
         }
 
         impl Parked for $address {
@@ -94,14 +86,9 @@ macro_rules! parked {
             fn by_group(active: u32, group: u32, direction: u32) -> u32 {
                 $group(active, group, direction)
             }
-
-            #[inline(always)]
-            fn by_others(active: u32, direction: u32) -> u32 {
-                $others(active, direction)
-            }
         }
     };
 }
 
-parked!([u8; 4], headers4, key4, group4, others4);
-parked!([u8; 16], headers6, key6, group6, others6);
+parked!([u8; 4], headers4, key4, group4);
+parked!([u8; 16], headers6, key6, group6);
