@@ -1,4 +1,6 @@
 //! Both ends over loopback: who is refused, what survives a broken connection, who waits for whom.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "measured figures")]
 
 #[path = "loopback/control.rs"]
 mod control;

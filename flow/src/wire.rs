@@ -52,7 +52,7 @@ pub fn encode(batch: &Batch, out: &mut Vec<u8>) -> Result<(), WireError> {
     result
 }
 
-/// The batch whose binary form is all of `bytes`. Allocates no more than about 130 times their number.
+/// The batch whose binary form is all of `bytes`. Allocates no more than about 60 times their number.
 ///
 /// # Errors
 /// They are not the binary form of a batch.

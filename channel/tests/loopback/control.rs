@@ -52,7 +52,8 @@ fn an_agent_is_told_its_own_node_and_address_and_what_is_in_force_now() {
     assert_eq!(next(&later), watch);
     server.send_all(&filter(1));
     assert_eq!((next(&orders), next(&later)), (filter(1), filter(1)), "what all are told comes later and counts");
-    (first.finish(SOON).unwrap(), second.finish(SOON).unwrap());
+    first.finish(SOON).unwrap();
+    second.finish(SOON).unwrap();
 }
 
 #[test]
@@ -100,7 +101,7 @@ fn reports_come_in_order_with_batches_also_after_a_reconnect() {
 fn a_stop_waits_for_the_last_batch_and_names_who_did_not_end() {
     let (server, arrivals) = collector();
     let (good, orders) = agent(server.address(), "good", 1);
-    let (_bad, _deaf) = agent(server.address(), "deaf", 1);
+    let deaf = agent(server.address(), "deaf", 1);
     let ending = thread::spawn(move || {
         begin(&orders);
         assert_eq!(next(&orders), ToAgent::Stop { reason: "enough".into() });
@@ -118,7 +119,7 @@ fn a_stop_waits_for_the_last_batch_and_names_who_did_not_end() {
     let (late, orders) = agent(server.address(), "late", 1);
     assert_eq!(next(&orders), ToAgent::Stop { reason: "enough".into() });
     late.finish(SOON).unwrap();
-    drop((_bad, _deaf));
+    drop(deaf);
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn ask(address: SocketAddr, request: &[u8]) -> Vec<u8> {
 fn a_file_goes_out_whole_and_what_is_not_there_is_zero_bytes_long() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x86_64");
-    let content: Vec<u8> = (0..3_000_000_u32).map(|n| (n * 7 >> 3) as u8).collect();
+    let content: Vec<u8> = (0..3_000_000_u32).map(|n| ((n * 7) >> 3) as u8).collect();
     std::fs::write(&path, &content).unwrap();
     let lookup = move |arch: &str| (arch == "x86_64").then(|| path.clone());
     let server = channel::executables::serve(any_port(), Box::new(lookup)).unwrap();
@@ -31,7 +31,9 @@ fn a_file_goes_out_whole_and_what_is_not_there_is_zero_bytes_long() {
             std::thread::spawn(move || ask(address, b"GET x86_64\n"))
         })
         .collect();
-    both.into_iter().for_each(|one| assert!(one.join().unwrap() == expected));
+    for one in both {
+        assert!(one.join().unwrap() == expected);
+    }
     assert_eq!(ask(server.address(), b"GET aarch64\n"), b"0\n");
     for request in [&b"GET ../../etc/passwd\n"[..], b"GET \n", b"POST x\n", b"\xff\xff\n", &[b'a'; 200]] {
         assert_eq!(ask(server.address(), request), b"", "{request:?}");

@@ -68,7 +68,9 @@ fn through(
     let batches: Vec<_> = (0..count).map(make).collect();
     let begun = Instant::now();
     let reader = thread::spawn(move || (0..count).for_each(|n| assert_eq!(out.recv().unwrap().sequence, n)));
-    batches.into_iter().for_each(|batch| sink.deliver(batch).unwrap());
+    for batch in batches {
+        sink.deliver(batch).unwrap();
+    }
     end();
     reader.join().unwrap();
     begun.elapsed().as_secs_f64()

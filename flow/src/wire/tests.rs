@@ -15,7 +15,7 @@ fn value(field: Field, n: u64) -> Json {
     match field.kind() {
         Kind::UInt if matches!(field.unit(), Unit::EpochMs | Unit::EpochS | Unit::Bytes | Unit::Packets) => json!(n),
         Kind::UInt => json!(n % 256),
-        Kind::Ip if n % 2 == 0 => json!(std::net::Ipv4Addr::from_bits(n as u32)),
+        Kind::Ip if n.is_multiple_of(2) => json!(std::net::Ipv4Addr::from_bits(n as u32)),
         Kind::Ip => json!(std::net::Ipv6Addr::from_bits(u128::from(n) << 64 | 1)),
         Kind::Mac => json!(Mac(n.to_le_bytes()[..6].try_into().unwrap())),
         Kind::Text => json!(text(n)),
@@ -75,7 +75,7 @@ prop_compose! {
     ) -> Batch {
         let interface = |(id, index, name): (u32, u32, String)| Interface {
             id, index, netns: "blue".into(), name: name.into(),
-            link_type: if id % 2 == 0 { LinkType::Ethernet } else { LinkType::RawIp },
+            link_type: if id.is_multiple_of(2) { LinkType::Ethernet } else { LinkType::RawIp },
         };
         Batch {
             node: node.into(), sequence, time_ns,
