@@ -4,7 +4,6 @@ use std::{
     env, fs,
     io::{IsTerminal as _, stderr, stdin, stdout},
     net::{IpAddr, SocketAddr},
-    os::{fd::AsFd as _, unix::fs::FileTypeExt as _},
     sync::Arc,
 };
 
@@ -22,7 +21,7 @@ pub fn look() -> Surroundings {
         can_ask: stdin().is_terminal() && stderr().is_terminal(),
         ssh: ssh_connection(),
         node: node(),
-        address: agent::own_address(),
+        address: address(),
         capture_namespace: env::var("NETOBSERV_NAMESPACE").ok().filter(|name| !name.is_empty()),
     }
 }
@@ -38,15 +37,38 @@ pub fn colour(global: GlobalArgs) -> ColourChoice {
     }
 }
 
+/// An address of this machine that others reach it by.
+#[cfg(target_os = "linux")]
+fn address() -> Option<IpAddr> {
+    agent::own_address()
+}
+
+/// Only a capture on this machine needs it, and only Linux captures.
+#[cfg(not(target_os = "linux"))]
+fn address() -> Option<IpAddr> {
+    None
+}
+
 /// A regular file, or a character device that is no terminal (/dev/null).
+#[cfg(unix)]
 fn stdout_is_file() -> bool {
+    use std::os::{fd::AsFd as _, unix::fs::FileTypeExt as _};
     let metadata = stdout().as_fd().try_clone_to_owned().and_then(|fd| fs::File::from(fd).metadata());
     let kind = metadata.map(|metadata| metadata.file_type());
     kind.is_ok_and(|kind| kind.is_file() || (kind.is_char_device() && !stdout().is_terminal()))
 }
 
+/// A regular file.
+#[cfg(windows)]
+fn stdout_is_file() -> bool {
+    use std::os::windows::io::AsHandle as _;
+    let metadata = stdout().as_handle().try_clone_to_owned().and_then(|handle| fs::File::from(handle).metadata());
+    metadata.is_ok_and(|metadata| metadata.is_file())
+}
+
 fn node() -> Arc<str> {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let named = || env::var("COMPUTERNAME").or_else(|_| env::var("HOSTNAME")).unwrap_or_default();
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| named());
     if name.trim().is_empty() { "localhost".into() } else { name.trim().into() }
 }
 

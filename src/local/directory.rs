@@ -1,6 +1,6 @@
 //! `--output-dir`, looked at before anything is made in it.
 
-use std::{ffi::CString, io, os::unix::ffi::OsStrExt as _, path::Path};
+use std::{io, path::Path};
 
 use crate::error::Error;
 
@@ -24,11 +24,20 @@ pub(crate) fn check(dir: &Path) -> Result<(), Error> {
     })
 }
 
+#[cfg(unix)]
 fn writable(dir: &Path) -> io::Result<()> {
+    use std::{ffi::CString, os::unix::ffi::OsStrExt as _};
     let path = CString::new(dir.as_os_str().as_bytes())?;
     // SAFETY: `path` is a string that ends in zero and lives until the call returns.
     let result = unsafe { libc::access(path.as_ptr(), libc::W_OK | libc::X_OK) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// What Windows allows is known by trying only; who makes the files says it.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+fn writable(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]

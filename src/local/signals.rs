@@ -10,10 +10,7 @@ use std::{
 };
 
 use flow::{Reason, Stop};
-use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
-    iterator::Signals as Iterator,
-};
+use signal_hook::consts::SIGINT;
 
 use crate::error::exit;
 
@@ -30,13 +27,12 @@ const PATIENCE: usize = 2;
 impl Signals {
     /// Watches until the process ends.
     pub(crate) fn watch(stop: Stop) -> io::Result<Self> {
-        let mut signals = Iterator::new([SIGINT, SIGTERM, SIGHUP])?;
         let state = Self::default();
         let shared = state.clone();
-        thread::Builder::new().name("signals".into()).spawn(move || {
-            for (count, signal) in signals.forever().enumerate() {
-                shared.handle(signal, count, &stop);
-            }
+        let mut count = 0;
+        listen(move |signal| {
+            shared.handle(signal, count, &stop);
+            count += 1;
         })?;
         Ok(state)
     }
@@ -63,4 +59,36 @@ impl Signals {
     pub(super) fn finished(&self) {
         self.finished.store(true, Ordering::Relaxed);
     }
+}
+
+/// Calls `handle` for each signal that asks for an end, on a thread of its own.
+#[cfg(unix)]
+fn listen(handle: impl FnMut(i32) + Send + 'static) -> io::Result<()> {
+    use signal_hook::{
+        consts::{SIGHUP, SIGTERM},
+        iterator::Signals as Iterator,
+    };
+    let mut signals = Iterator::new([SIGINT, SIGTERM, SIGHUP])?;
+    spawn(move || signals.forever().for_each(handle))
+}
+
+/// The same on Windows, where nothing can be waited for that a handler may touch: flags, looked at often.
+#[cfg(windows)]
+fn listen(mut handle: impl FnMut(i32) + Send + 'static) -> io::Result<()> {
+    use signal_hook::{consts::SIGTERM, flag};
+    let signals = [SIGINT, SIGTERM].map(|number| (number, Arc::new(AtomicBool::new(false))));
+    for (number, raised) in &signals {
+        flag::register(*number, Arc::clone(raised))?;
+    }
+    spawn(move || {
+        loop {
+            let raised = signals.iter().filter(|(_, raised)| raised.swap(false, Ordering::Relaxed));
+            raised.for_each(|(number, _)| handle(*number));
+            thread::sleep(std::time::Duration::from_millis(50));
+        }
+    })
+}
+
+fn spawn(watch: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name("signals".into()).spawn(watch).map(drop)
 }

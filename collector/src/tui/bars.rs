@@ -71,7 +71,7 @@ pub(super) fn presets(buffer: &mut Buffer, area: Rect, view: &View, picture: &Pi
 }
 
 /// The last line: what has the keyboard and what keys do now.
-pub(super) fn footer(buffer: &mut Buffer, area: Rect, view: &View, theme: Theme) {
+pub(super) fn footer(buffer: &mut Buffer, area: Rect, view: &View, (theme, stops): (Theme, bool)) {
     let (name, keys): (_, &[(&str, &str)]) = match view.mode() {
         Mode::Filter if view.kind() == config::Mode::Packets => (" FILTER ", PACKET_FILTER_KEYS),
         Mode::Filter => (" FILTER ", FILTER_KEYS),
@@ -83,6 +83,7 @@ pub(super) fn footer(buffer: &mut Buffer, area: Rect, view: &View, theme: Theme)
     };
     let mut left = skip(area, put(buffer, area, name, Theme::focus()));
     for (key, meaning) in keys {
+        let meaning = if *meaning == END && !stops { "leave" } else { meaning };
         if width(key) + width(meaning) + 3 > left.width {
             break;
         }
@@ -91,10 +92,13 @@ pub(super) fn footer(buffer: &mut Buffer, area: Rect, view: &View, theme: Theme)
     }
 }
 
+/// What leaving the table means where it ends the capture.
+const END: &str = "end";
+
 const FILTER_KEYS: &[(&str, &str)] = &[
     ("Esc", "commands"),
     ("Enter", "keep filter"),
-    ("^C", "end"),
+    ("^C", END),
     ("F1", "help"),
     ("←→", "display"),
     ("PgUp/PgDn", "names"),
@@ -107,7 +111,7 @@ const FILTER_KEYS: &[(&str, &str)] = &[
 const PACKET_FILTER_KEYS: &[(&str, &str)] = &[
     ("Esc", "commands"),
     ("Enter", "keep filter"),
-    ("^C", "end"),
+    ("^C", END),
     ("F1", "help"),
     ("↑↓", "packet"),
     ("PgUp/PgDn", "page"),
@@ -117,7 +121,7 @@ const PACKET_FILTER_KEYS: &[(&str, &str)] = &[
 ];
 
 const TABLE_KEYS: &[(&str, &str)] = &[
-    ("q", "end"),
+    ("q", END),
     ("?", "help"),
     ("/", "filter"),
     ("s", "sort"),
@@ -133,7 +137,7 @@ const TABLE_KEYS: &[(&str, &str)] = &[
 ];
 
 const PACKET_KEYS: &[(&str, &str)] = &[
-    ("q", "end"),
+    ("q", END),
     ("?", "help"),
     ("/", "filter"),
     ("p", "pause"),
@@ -146,10 +150,10 @@ const PACKET_KEYS: &[(&str, &str)] = &[
     ("PgUp/PgDn", "page"),
 ];
 
-const HELP_KEYS: &[(&str, &str)] = &[("Esc", "close"), ("↑↓", "scroll"), ("^C", "end")];
+const HELP_KEYS: &[(&str, &str)] = &[("Esc", "close"), ("↑↓", "scroll"), ("^C", END)];
 
 const DETAILS_KEYS: &[(&str, &str)] =
-    &[("Esc", "close"), ("↑↓", "scroll"), ("PgUp/PgDn", "page"), ("p", "pause"), ("^C", "end")];
+    &[("Esc", "close"), ("↑↓", "scroll"), ("PgUp/PgDn", "page"), ("p", "pause"), ("^C", END)];
 
 const MENU_KEYS: &[(&str, &str)] = &[
     ("Enter", "take"),

@@ -1,7 +1,9 @@
 //! The help page, made from the key table so that it cannot say what is not so.
 
-use flow::show;
+use flow::{control::AgentState, show};
 
+use super::header::Header;
+use crate::NodeStatus;
 use crate::view::{Command, Mode, View, details::Line, keys, mark::Mark};
 
 /// Heading, mode, commands with what they do.
@@ -63,15 +65,37 @@ const FILTERS: &[(&str, &str)] = &[
     ("\"a b\"", "Words with the space between them."),
 ];
 
-/// The lines of the page.
-pub(super) fn lines(view: &View) -> Vec<Line> {
+/// What [`Command::Quit`] does to a capture that goes on without the table.
+const LEAVE: &str = "Leave the table; the capture goes on.";
+
+/// The nodes of the capture with what each of them says.
+fn nodes(nodes: &[NodeStatus]) -> Vec<Line> {
     let mut lines = Vec::new();
+    if !nodes.is_empty() {
+        lines.push(Line::Heading("Nodes"));
+    }
+    for node in nodes {
+        let losses = node.counters.losses().map(|entry| format!(", {} {}", show::count(entry.value), entry.label));
+        let text = format!("{}: {}{}", node.node, node.words(), losses.collect::<String>());
+        let mut texts = vec![text];
+        if let Some(AgentState::Attached { limits, .. }) = &node.state {
+            texts.extend(limits.iter().map(|limit| format!("  {limit}")));
+        }
+        let line = |text: String| Line::Field { name: "", value: show::escape(&text).into_owned(), doc: "" };
+        lines.extend(texts.into_iter().map(line));
+    }
+    lines
+}
+
+/// The lines of the page.
+pub(super) fn lines(view: &View, header: &Header<'_>) -> Vec<Line> {
+    let mut lines = nodes(&header.progress.nodes);
     for (heading, mode, keys) in KEYS {
         lines.push(Line::Heading(heading));
         lines.extend(keys.iter().map(|(command, doc)| Line::Field {
             name: "",
             value: keys::names(*mode, *command).join(", "),
-            doc,
+            doc: if *command == Command::Quit && !header.setup.stops { LEAVE } else { doc },
         }));
     }
     lines.push(Line::Heading("Filters (they narrow the table, never the files)"));

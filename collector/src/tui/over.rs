@@ -8,6 +8,7 @@ use ratatui::{
 };
 
 use super::{
+    header::Header,
     help, page,
     text::{cut, line, put, put_right, skip},
     theme::Theme,
@@ -19,11 +20,12 @@ use crate::view::{
 };
 
 /// Draws what is open, if anything is.
-pub(super) fn draw(buffer: &mut Buffer, area: Rect, view: &mut View, theme: Theme) {
+pub(super) fn draw(buffer: &mut Buffer, area: Rect, view: &mut View, header: &Header<'_>) {
+    let theme = header.theme;
     let lines = match view.open().cloned() {
         None => return,
         Some(Open::Menu(menu)) => return draw_menu(buffer, area, view, &menu, theme),
-        Some(Open::Help) => help::lines(view),
+        Some(Open::Help) => help::lines(view, header),
         Some(Open::Details { row, .. }) => details::lines(&row),
     };
     Clear.render(area, buffer);

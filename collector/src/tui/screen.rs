@@ -100,9 +100,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, view: &mut View, header: &Header<'_>, 
     if below > 0 {
         over::bytes(buffer, Rect { y: table.bottom(), height: below, ..table }, view, theme);
     }
-    over::draw(buffer, lines.0, view, theme);
+    over::draw(buffer, lines.0, view, header);
     if let Some(area) = footer {
-        bars::footer(buffer, area, view, theme);
+        bars::footer(buffer, area, view, (theme, header.setup.stops));
     }
     if let Some(cursor) = cursor.filter(|cursor| area.contains(*cursor)) {
         frame.set_cursor_position(cursor);

@@ -57,8 +57,8 @@ pub(super) fn draw(
     let room = area.width.saturating_sub(MARGIN);
     let columns = fit(&view.columns().chosen(), room);
     wants.see(&columns, room);
-    let cells: Vec<Vec<Option<Cow<'_, str>>>> =
-        picture.lines.iter().map(|line| columns.iter().map(|column| line.row.cell(*column)).collect()).collect();
+    let cells: Vec<Cells<'_>> =
+        picture.lines.iter().map(|line| columns.iter().map(|column| cell(line, *column)).collect()).collect();
     for row in &cells {
         for (column, cell) in columns.iter().zip(row).filter(|(column, _)| column.is_flexible()) {
             wants.note(*column, cell.as_ref().map_or(0, |text| width(text)));
@@ -76,6 +76,10 @@ pub(super) fn draw(
             buffer.set_style(area, if is_table { Theme::selected() } else { Theme::strong() });
         }
     }
+}
+
+fn cell(line: &Line, column: Column) -> Option<Cow<'_, str>> {
+    line.row.cell(column).or_else(|| line.row.stand_in(column))
 }
 
 fn headings(buffer: &mut Buffer, area: Rect, view: &View, layout: &[(Column, u16)], theme: Theme) {
