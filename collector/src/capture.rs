@@ -306,6 +306,9 @@ pub(crate) fn reason_text(reason: &Reason) -> String {
 
 /// Standard output as a file of its own, so that nothing of the standard library buffers it.
 pub(crate) fn stdout() -> io::Result<std::fs::File> {
-    use std::os::fd::AsFd as _;
-    Ok(io::stdout().as_fd().try_clone_to_owned()?.into())
+    #[cfg(unix)]
+    let owned = std::os::fd::AsFd::as_fd(&io::stdout()).try_clone_to_owned()?;
+    #[cfg(windows)]
+    let owned = std::os::windows::io::AsHandle::as_handle(&io::stdout()).try_clone_to_owned()?;
+    Ok(owned.into())
 }

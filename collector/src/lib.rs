@@ -59,6 +59,7 @@ pub use queue::Received;
 pub use status::{FileStatus, Snapshot, Status};
 pub use summary::{FileSummary, Summary};
 
+#[cfg(unix)]
 #[doc(hidden)]
 pub mod bench;
 #[cfg(test)]
