@@ -6,7 +6,7 @@
 use std::{
     io,
     process::exit,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
 };
 
@@ -69,15 +69,26 @@ impl Interrupts {
         let interrupts = Self::silent();
         let shared = interrupts.clone();
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut source = runtime.block_on(async { source::Source::new() })?;
+        let (ready, started) = mpsc::sync_channel(1);
         thread::Builder::new().name("signals".into()).spawn(move || {
             runtime.block_on(async {
-                while let Some(signal) = source.next().await {
-                    shared.receive(signal);
+                match source::Source::new() {
+                    Ok(source) => {
+                        let _ = ready.send(Ok(()));
+                        shared.listen(source).await;
+                    }
+                    Err(error) => drop(ready.send(Err(error))),
                 }
             });
         })?;
+        started.recv().unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))?;
         Ok(interrupts)
+    }
+
+    async fn listen(&self, mut source: source::Source) {
+        while let Some(signal) = source.next().await {
+            self.receive(signal);
+        }
     }
 
     /// Watches nothing: rises by [`Self::raise`] only.

@@ -15,15 +15,18 @@ use super::{
 mod abilities;
 mod keys;
 mod modes;
+mod pulse;
 mod raw;
 mod reconnect;
 mod size;
 
-pub(crate) use abilities::{Abilities, Colours};
+pub(crate) use abilities::Abilities;
+pub(crate) use pulse::PULSE;
 pub(crate) use raw::restore;
 pub(crate) use reconnect::attend;
 
 use keys::Keys;
+use pulse::Pulse;
 use raw::Raw;
 use size::Sizes;
 
@@ -51,7 +54,7 @@ pub(crate) async fn interactive(
     interrupts: &Interrupts,
 ) -> Result<Ended, ExecError> {
     match connect(target, command, interrupts).await? {
-        Some(session) => lend(session, interrupts).await,
+        Some(session) => lend(session, interrupts, Pulse::none()).await,
         None => Ok(Ended::Interrupted),
     }
 }
@@ -66,7 +69,7 @@ async fn connect(target: &Target, command: &[String], interrupts: &Interrupts) -
 }
 
 /// Lends our terminal to what was started.
-async fn lend(mut session: Session, interrupts: &Interrupts) -> Result<Ended, ExecError> {
+async fn lend(mut session: Session, interrupts: &Interrupts, mut pulse: Pulse) -> Result<Ended, ExecError> {
     let input = session.input();
     let raw = Raw::enter().map_err(ExecError::Local)?;
     let mut keys = Keys::forward(input.clone()).map_err(ExecError::Local)?;
@@ -80,6 +83,7 @@ async fn lend(mut session: Session, interrupts: &Interrupts) -> Result<Ended, Ex
                 Event::Ended(Err(error @ ExecError::Lost { .. })) => return Ok(Ended::Lost(error)),
                 Event::Ended(Err(error)) => return Err(error),
             },
+            () = pulse.due() => pulse.beat(&input),
             () = sizes.changed() => tell_size(&input, &sizes).await,
             () = keys.ended() => return Ok(Ended::Interrupted),
             () = interrupts.reached(Level::Stop) => return Ok(Ended::Interrupted),

@@ -123,9 +123,17 @@ impl ExecError {
         } else if is_dialing(&message) {
             Self::Kubelet { message }
         } else {
-            Self::Start { message }
+            Self::Start { message: reason(&message).into() }
         }
     }
+}
+
+/// The runtime's own words, without what kubelet, containerd and runc put before them.
+fn reason(message: &str) -> &str {
+    ["unable to start container process: ", "error executing command in container: "]
+        .iter()
+        .find_map(|layer| message.split_once(layer))
+        .map_or(message, |(_, reason)| reason)
 }
 
 /// What kubelet and API server say of a pod that does not run (yet, or any more).

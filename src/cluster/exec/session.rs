@@ -4,6 +4,7 @@
 //! Reading and writing are tasks of their own, so that neither waits for the other.
 
 use std::{
+    io,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -16,7 +17,7 @@ use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
 use tokio::{
     sync::mpsc,
     task::AbortHandle,
-    time::{self, Instant, MissedTickBehavior},
+    time::{self, Instant},
 };
 use tokio_tungstenite::tungstenite::{Error, Message};
 
@@ -33,12 +34,15 @@ const CLOSE: u8 = 255;
 /// Messages of at most 32 KiB that wait for their reader, each way.
 const QUEUE: usize = 16;
 
+/// A message that took longer than this to send found the buffers full.
+const WAITED: Duration = Duration::from_millis(10);
+
 /// When a connection counts as lost.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Liveness {
-    /// Pause between two pings.
+    /// How long nothing may come before we ask; a multiple of it is [`Self::silence`].
     pub(super) ping: Duration,
-    /// How long nothing may come, and nothing we send be taken.
+    /// How long nothing may come, nor anything of ours be taken.
     pub(super) silence: Duration,
 }
 
@@ -78,8 +82,9 @@ impl Session {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (events, happened) = mpsc::channel(QUEUE);
         let taken = Arc::new(Clock::start());
-        let writing = tokio::spawn(write(sink, receiver, liveness.ping, Arc::clone(&taken)));
-        let reading = tokio::spawn(read(stream, events, liveness.silence, taken));
+        let writing = tokio::spawn(write(sink, receiver, Arc::clone(&taken)));
+        let reader = Reader { stream, events, pings: sender.clone(), taken, liveness };
+        let reading = tokio::spawn(reader.run());
         let tasks = [writing.abort_handle(), reading.abort_handle()];
         Self { input: Input { sender, can_close }, events: happened, tasks }
     }
@@ -116,6 +121,11 @@ impl Input {
         self.sender.send(message(STDIN, bytes)).await.is_ok()
     }
 
+    /// The same where it does not matter: nothing happens if it would have to wait.
+    pub(crate) fn try_data(&self, bytes: &[u8]) {
+        let _ = self.sender.try_send(message(STDIN, bytes));
+    }
+
     /// The same from a thread, which waits.
     pub(crate) fn blocking_data(&self, bytes: &[u8]) -> bool {
         self.sender.blocking_send(message(STDIN, bytes)).is_ok()
@@ -142,7 +152,7 @@ fn message(channel: u8, bytes: &[u8]) -> Message {
     Message::Binary(message.into())
 }
 
-/// When the peer last took something from us: a full line is no silent one.
+/// When the peer last made room for something of ours: a full line is no silent one.
 #[derive(Debug)]
 struct Clock {
     start: Instant,
@@ -166,66 +176,73 @@ impl Clock {
 async fn write(
     mut sink: impl Sink<Message, Error = Error> + Unpin,
     mut messages: mpsc::Receiver<Message>,
-    ping: Duration,
     taken: Arc<Clock>,
 ) {
-    let mut pings = time::interval(ping);
-    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let (message, is_data) = tokio::select! {
-            message = messages.recv() => match message {
-                Some(message) => (message, true),
-                None => return,
-            },
-            _ = pings.tick() => (Message::Ping(Bytes::new()), false),
-        };
+    while let Some(message) = messages.recv().await {
+        let started = Instant::now();
         // The reader learns of a broken connection as well, and tells.
         if sink.send(message).await.is_err() {
             return;
         }
-        // A ping vanishes into buffers also when nobody is there.
-        if is_data {
+        // What goes at once has gone into a buffer, also when nobody is there; what had to wait was waited for.
+        if started.elapsed() > WAITED {
             taken.now();
         }
     }
 }
 
-async fn read(
-    mut stream: impl Stream<Item = Result<Message, Error>> + Unpin,
+struct Reader<S> {
+    stream: S,
     events: mpsc::Sender<Event>,
-    silence: Duration,
+    pings: mpsc::Sender<Message>,
     taken: Arc<Clock>,
-) {
-    loop {
-        let event = match hear(&mut stream, silence, &taken).await {
-            Ok(Some(message)) => event(message),
-            Ok(None) => Some(lost("the server closed it")),
-            Err(why) => Some(lost(why)),
-        };
-        let Some(event) = event else { continue };
-        let is_end = matches!(event, Event::Ended(_));
-        if events.send(event).await.is_err() || is_end {
-            return;
+    liveness: Liveness,
+}
+
+impl<S: Stream<Item = Result<Message, Error>> + Unpin> Reader<S> {
+    async fn run(mut self) {
+        loop {
+            let event = match self.hear().await {
+                Ok(Some(message)) => event(message),
+                Ok(None) => Some(lost("the server closed it")),
+                Err(why) => Some(lost(why)),
+            };
+            let Some(event) = event else { continue };
+            let is_end = matches!(event, Event::Ended(_));
+            if self.events.send(event).await.is_err() || is_end {
+                return;
+            }
+        }
+    }
+
+    /// The next message, unless it is silent for too long. Only while we wait for the peer is it asked whether it is
+    /// there: kubelet gives its answer one second to leave, and where output is still in the way, on a slow line or
+    /// because nobody reads here, it takes that for a broken connection and ends it. (kubectl's exec suffers from it.)
+    async fn hear(&mut self) -> Result<Option<Message>, String> {
+        let Liveness { ping, silence } = self.liveness;
+        let since = Instant::now();
+        loop {
+            match time::timeout(ping, self.stream.next()).await {
+                Ok(Some(Ok(message))) => return Ok(Some(message)),
+                Ok(Some(Err(error))) => return Err(sentence(&error)),
+                Ok(None) => return Ok(None),
+                Err(_) if since.max(self.taken.last()).elapsed() >= silence => {
+                    return Err(format!("nothing was heard for {} s", silence.as_secs()));
+                }
+                // With a full queue something is on its way anyway.
+                Err(_) => drop(self.pings.try_send(Message::Ping(Bytes::new()))),
+            }
         }
     }
 }
 
-/// The next message, unless it is silent for too long. Only waiting for the peer counts, not for our own reader.
-async fn hear(
-    stream: &mut (impl Stream<Item = Result<Message, Error>> + Unpin),
-    silence: Duration,
-    taken: &Clock,
-) -> Result<Option<Message>, String> {
-    let since = Instant::now();
-    loop {
-        let deadline = since.max(taken.last()) + silence;
-        match time::timeout_at(deadline, stream.next()).await {
-            Ok(Some(Ok(message))) => return Ok(Some(message)),
-            Ok(Some(Err(error))) => return Err(error.to_string()),
-            Ok(None) => return Ok(None),
-            Err(_) if taken.last() + silence > Instant::now() => {}
-            Err(_) => return Err(format!("nothing was heard for {} s", silence.as_secs())),
-        }
+/// What happened, without links and layers.
+fn sentence(error: &Error) -> String {
+    match error {
+        Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => "the server closed it".into(),
+        Error::Io(error) => error.to_string(),
+        Error::Protocol(_) => "it was reset".into(),
+        other => other.to_string(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-use super::{Ended, connect, lend};
+use super::{Ended, connect, lend, pulse::Pulse};
 use crate::cluster::{
     backoff::Backoff,
     exec::{ExecError, Target},
@@ -20,7 +20,7 @@ const RESTART: Duration = Duration::from_secs(60);
 const STEADY: Duration = Duration::from_secs(5);
 
 /// Runs `command` in our terminal, and again whenever the connection breaks, so that whoever gave the view a name gets
-/// it back. Ctrl-C ends the waiting. What cannot pass (the pod is gone, no rights) is an error, and so is whatever keeps
+/// it back. The command is told every few seconds that somebody looks ([`super::PULSE`]). Ctrl-C ends the waiting. What cannot pass (the pod is gone, no rights) is an error, and so is whatever keeps
 /// the first connection from being made.
 pub(crate) async fn attend(target: &Target, command: &[String], interrupts: &Interrupts) -> Result<Ended, ExecError> {
     let mut outage = Outage::default();
@@ -32,7 +32,7 @@ pub(crate) async fn attend(target: &Target, command: &[String], interrupts: &Int
             Ok(Some(session)) => {
                 line.clear();
                 let started = Instant::now();
-                let ended = lend(session, interrupts).await?;
+                let ended = lend(session, interrupts, Pulse::start()).await?;
                 let Ended::Lost(error) = ended else { return Ok(ended) };
                 outage.had(started.elapsed());
                 error
