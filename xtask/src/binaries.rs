@@ -20,9 +20,12 @@ pub(crate) struct Platform {
     pub(crate) os: &'static str,
     /// `amd64`, `arm64`.
     pub(crate) arch: &'static str,
-    /// As rustc names it; the first one that was built is taken.
+    /// As rustc names it; what was built last is taken.
     targets: &'static [&'static str],
 }
+
+/// Where `cargo xtask targets` builds, in cargo's folder.
+pub(crate) const CROSS: &str = "cross";
 
 /// All of them.
 pub(crate) const PLATFORMS: [Platform; 5] = [
@@ -46,15 +49,23 @@ impl Platform {
 
     /// The command that builds it.
     pub(crate) fn build(&self) -> String {
-        format!("cargo build --release --target {}", self.targets[0])
+        match self.targets[0] {
+            target @ ("aarch64-unknown-linux-gnu" | "x86_64-pc-windows-gnu") => {
+                format!("cargo xtask targets --build --target {target}")
+            }
+            target => format!("cargo build --release --target {target}"),
+        }
     }
 
     /// The release executable, if it was built. It is an error if it is something else than it should be.
     pub(crate) fn find(&self, root: &Path) -> Result<Option<Binary>> {
-        let folders = self.targets.iter().map(|target| target_dir(root).join(target).join("release"));
-        let Some(path) = folders.map(|folder| folder.join(self.file())).find(|path| path.is_file()) else {
-            return Ok(None);
-        };
+        let own = target_dir(root);
+        let path = [own.join(CROSS), own]
+            .iter()
+            .flat_map(|folder| self.targets.iter().map(move |target| folder.join(target).join("release").join(self.file())))
+            .filter(|path| path.is_file())
+            .max_by_key(|path| path.metadata().and_then(|metadata| metadata.modified()).ok());
+        let Some(path) = path else { return Ok(None) };
         let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         self.check(&bytes).with_context(|| path.display().to_string())?;
         Ok(Some(Binary { platform: *self, path, bytes }))

@@ -18,6 +18,7 @@ mod image;
 mod picture;
 mod source;
 mod stage;
+mod targets;
 
 /// Commands of the project.
 #[derive(Parser)]
@@ -37,6 +38,8 @@ enum Command {
     Dist(dist::Args),
     /// Make an OCI image archive of what was built.
     Image(image::Args),
+    /// Check or build the program for other platforms.
+    Targets(targets::Args),
     /// Measure.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Stage(args) => stage::run(&args),
         Command::Dist(args) => dist::run(&args),
         Command::Image(args) => image::run(&args),
+        Command::Targets(args) => targets::run(&args),
         Command::Bench(command) => bench::run(&command),
         Command::Guests(args) => guests::run(&args),
         Command::Docs(args) => docs::run(&args),
