@@ -9,6 +9,9 @@ use super::{Data, View};
 /// Records or packets that may wait in the view; beyond it the sender's queue decides what is skipped, and counts it.
 const MAX_PENDING: usize = 50_000;
 
+/// A batch that was made so many ns ago is of the past. Below it clocks may differ, and agents wait for an interval.
+const LATE: u64 = 5_000_000_000;
+
 impl View {
     /// Whether another batch may be given to [`View::receive`].
     pub fn wants_more(&self) -> bool {
@@ -17,7 +20,9 @@ impl View {
 
     /// Takes a batch that came at `now_ns`: sums and words at once, rows when [`View::work`] gets to them.
     pub fn receive(&mut self, batch: Arc<Batch>, now_ns: u64) {
-        self.totals.add(&batch, now_ns);
+        // A table that opens late gets what was seen lately all at once.
+        let is_late = self.is_live() && batch.time_ns > 0 && now_ns.saturating_sub(batch.time_ns) > LATE;
+        self.totals.add(&batch, if is_late { batch.time_ns } else { now_ns });
         for text in &batch.notices {
             self.notice(text.clone(), now_ns);
         }

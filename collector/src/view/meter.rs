@@ -17,10 +17,15 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Adds `amount` at `now_ns` (ns since the epoch).
+    /// Adds `amount` at `now_ns` (ns since the epoch); what is older than all that is remembered is left out.
     pub fn add(&mut self, now_ns: u64, amount: u64) {
         self.advance(now_ns);
-        if let Some(bucket) = self.buckets.back_mut() {
+        let age = usize::try_from(self.last.saturating_sub(now_ns / SECOND)).unwrap_or(usize::MAX);
+        while age < HISTORY && self.buckets.len() <= age {
+            self.buckets.push_front(0);
+        }
+        let at = self.buckets.len().checked_sub(age.saturating_add(1));
+        if let Some(bucket) = at.and_then(|at| self.buckets.get_mut(at)) {
             *bucket += amount;
         }
     }
@@ -71,6 +76,16 @@ mod tests {
         assert_eq!(meter.rate(5 * SECOND), (200 + 300 + 400) / 3);
         assert_eq!(meter.rate(9 * SECOND), 0);
         assert_eq!(meter.history(2).collect::<Vec<_>>(), [0, 0]);
+    }
+
+    #[test]
+    fn what_comes_late_is_added_to_its_second() {
+        let mut meter = Meter::default();
+        assert_eq!(meter.rate(10 * SECOND), 0);
+        meter.add(8 * SECOND, 6);
+        meter.add(7 * SECOND, 3);
+        assert_eq!(meter.rate(10 * SECOND), 3);
+        assert_eq!(meter.history(5).collect::<Vec<_>>(), [3, 6, 0]);
     }
 
     #[test]

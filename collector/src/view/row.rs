@@ -83,6 +83,16 @@ impl Row {
         }
     }
 
+    /// What stands in for a cell without value: the address of an end that has no name.
+    pub fn stand_in(&self, column: Column) -> Option<Cow<'_, str>> {
+        let Self::Flow(flow) = self else { return None };
+        match column {
+            Column::Field(Field::SrcK8S_Name) => show::cell(&flow.record, Field::SrcAddr),
+            Column::Field(Field::DstK8S_Name) => show::cell(&flow.record, Field::DstAddr),
+            _ => None,
+        }
+    }
+
     /// What to sort by: smaller comes first; texts by their first 16 bytes. `None` where there is no value.
     pub fn key(&self, column: Column) -> Option<u128> {
         match (self, column) {
