@@ -1,4 +1,7 @@
 //! When the other end was last heard: a reader that notes when something came.
+//!
+//! Heartbeats find an end that is gone. `TCP_USER_TIMEOUT` would do so too, but it also ends a connection whose other
+//! end is only behind (its window stays closed for longer than the time-out), and a collector may be behind.
 
 use std::{
     io,

@@ -78,15 +78,15 @@ async fn transmit(mut writer: impl AsyncWrite + Unpin, outbox: &Outbox) -> io::R
     let mut next = 0;
     let mut silent_since = Instant::now();
     loop {
+        if outbox.end().is_some() {
+            return writer.shutdown().await;
+        }
         if let Some((number, frame)) = outbox.get(next) {
             writer.write_all(&frame).await?;
             (next, silent_since) = (number + 1, Instant::now());
             continue;
         }
         writer.flush().await?;
-        if outbox.end().is_some() {
-            return writer.shutdown().await;
-        }
         tokio::select! {
             () = outbox.work.notified() => {}
             () = sleep_until(silent_since + HEARTBEAT) => {

@@ -33,6 +33,13 @@ pub(super) struct Reconnect {
     last: String,
 }
 
+/// However the thread ends, nobody waits for it.
+impl Drop for Reconnect {
+    fn drop(&mut self) {
+        self.outbox.finish(End::Silent(std::mem::take(&mut self.last)));
+    }
+}
+
 impl Reconnect {
     pub(super) fn new(
         address: String,
@@ -51,7 +58,6 @@ impl Reconnect {
         let mut pause = BACKOFF.0;
         while self.outbox.end().is_none() {
             let Some(left) = self.silence.checked_sub(self.outbox.heard.silent_for()) else {
-                self.outbox.finish(End::Silent(self.last));
                 break;
             };
             if self.connection(left).await {

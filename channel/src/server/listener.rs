@@ -46,6 +46,8 @@ pub(super) async fn run(listener: TcpListener, tls: Arc<ServerConfig>, registry:
                 continue;
             }
         };
+        // An IPv4 address is one also where we listen for both kinds.
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         let (acceptor, registry) = (acceptor.clone(), Arc::clone(&registry));
         tokio::spawn(async move {
             let greeted = timeout(GREETING, greet(stream, &acceptor, &registry)).await;

@@ -183,7 +183,7 @@ impl Registry {
         state.connections += 1;
         let id = state.connections;
         let (outbox_in, outbox) = mpsc::unbounded_channel();
-        for message in state.standing.first(&node, address.ip().to_canonical()) {
+        for message in state.standing.first(&node, address.ip()) {
             let _ = outbox_in.send(message);
         }
         let agent = state.agents.get_mut(&node)?;
@@ -285,7 +285,7 @@ impl State {
         let Some(connection) = &agent.connection else { return };
         let message = match message {
             ToAgent::Begin(_) => {
-                let address = agent.info.address.ip().to_canonical();
+                let address = agent.info.address.ip();
                 ToAgent::Begin(Box::new(self.standing.config_for(&agent.info.node, address)))
             }
             other => other.clone(),

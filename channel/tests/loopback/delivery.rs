@@ -10,7 +10,7 @@ use std::{
 };
 
 use channel::{client, server::Event};
-use flow::{Closed, Sink as _, control::ToAgent};
+use flow::{Batch, Body, Closed, Packet, PacketBatch, Sink as _, control::ToAgent};
 
 use crate::{
     proxy::Proxy,
@@ -186,4 +186,23 @@ fn a_closed_sink_is_counted_and_the_agent_can_end() {
     (0..5).for_each(|sequence| sink.deliver(batch("n1", sequence, 1)).unwrap());
     client.finish(SOON).unwrap();
     assert_eq!((server.agents()[0].discarded, server.agents()[0].batches), (5, 0));
+}
+
+#[test]
+fn a_batch_larger_than_the_buffer_passes_alone_and_one_larger_than_any_frame_is_missing() {
+    let (server, arrivals) = collector();
+    let (client, _orders) = agent(server.address(), "n1", 1);
+    let mut sink = client.sink();
+    let packets = |sequence, mib: u32| {
+        let packet =
+            |n| Packet { time_ns: 1, interface: 1, len: 1 << 20, caplen: 1 << 20, offset: n << 20, direction: 0 };
+        let data = vec![7; (mib as usize) << 20];
+        let body = Body::Packets(PacketBatch { data, packets: (0..mib).map(packet).collect() });
+        Batch { body, ..batch("n1", sequence, 0) }
+    };
+    for (sequence, mib) in [(0, 1), (1, 60), (2, 70), (3, 1)] {
+        sink.deliver(packets(sequence, mib)).unwrap();
+    }
+    client.finish(SOON).unwrap();
+    assert_eq!(arrivals.sequences(), [0, 1, 3], "the gap is for the collector to count");
 }
