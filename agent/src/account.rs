@@ -23,10 +23,10 @@ use self::{points::Points, slab::Slab, tuple::Tuple};
 const NONE: u32 = u32::MAX;
 /// A flow is kept this long after its last packet, so that a point that lags behind does not make it count again.
 const KEEP_NS: u64 = 5_000_000_000;
-/// From this many flows on they are kept for two intervals only.
-const CROWDED: usize = 131_072;
-/// From this many on everything that was reported is forgotten; [`Table::expire`] tells.
-const FULL: usize = 524_288;
+/// Fewer flows than this are never a crowd; see [`Table::new`].
+const FEW: usize = 16_384;
+/// So many times a crowd is too many.
+const FULL: usize = 4;
 
 /// A flow: its tuple and the list of its observations.
 #[derive(Clone, Copy, Debug)]
@@ -72,10 +72,13 @@ pub(crate) struct Table {
     hasher: RandomState,
     pub(crate) points: Points,
     scratch: group::Scratch,
+    crowd: usize,
 }
 
 impl Table {
-    pub(crate) fn new() -> Self {
+    /// From `crowd` flows on they are kept for two intervals only; from four times as many on everything that was reported is
+    /// forgotten, which [`Table::expire`] tells. `CaptureConfig::agent_memory` in flow counts on this.
+    pub(crate) fn new(crowd: usize) -> Self {
         Self {
             index: HashTable::new(),
             flows: Slab::new(),
@@ -84,6 +87,7 @@ impl Table {
             hasher: RandomState::default(),
             points: Points::default(),
             scratch: group::Scratch::default(),
+            crowd: crowd.max(FEW),
         }
     }
 
@@ -94,7 +98,7 @@ impl Table {
 
     /// Whether so many flows are known that the interval should end early, to forget them.
     pub(crate) fn is_full(&self) -> bool {
-        self.len() >= FULL
+        self.len() >= FULL * self.crowd
     }
 
     /// Adds what one CPU counted at one point since that was last drained.
@@ -152,10 +156,10 @@ impl Table {
     /// Forgets flows without packets for a while; how many had to be forgotten before their time. To be called after
     /// [`Table::report`].
     pub(crate) fn expire(&mut self, now_ns: u64, interval_ns: u64) -> usize {
-        let keep = if self.len() > CROWDED { 2 * interval_ns } else { KEEP_NS.max(2 * interval_ns) };
+        let keep = if self.len() > self.crowd { 2 * interval_ns } else { KEEP_NS.max(2 * interval_ns) };
         self.forget(|flow| flow.touched_ns.saturating_add(keep) < now_ns);
         let before = self.len();
-        if before >= FULL {
+        if before >= FULL * self.crowd {
             self.forget(|_| true);
         }
         before - self.len()

@@ -72,7 +72,7 @@ impl Flows {
         let interval_ns = (config.cache_active_timeout.as_nanos() as u64).max(1_000_000);
         Self {
             drainer,
-            counts: Accounting { table: Table::new(), now_ns: now },
+            counts: Accounting { table: Table::new(config.cache_max_flows as usize), now_ns: now },
             kernel,
             topology,
             decoder,

@@ -28,7 +28,7 @@ pub struct Support {
     pub kernel: String,
     /// TCX will be used; else clsact filters.
     pub tcx: bool,
-    /// Packets of several namespaces can be told apart.
+    /// Packets of several namespaces can be told apart, or need not be.
     pub namespaces: bool,
     /// What is missing or limited, in sentences.
     pub limits: Vec<String>,
@@ -63,7 +63,8 @@ pub fn preflight(config: &CaptureConfig) -> Result<Support, AgentError> {
         return Err(AgentError::NoTcx);
     }
     check_names(config, &selection)?;
-    let namespaces = NetnsSource::of_kernel().is_some();
+    // Reading the kernel's types takes 20 MB for a moment: only where it matters.
+    let namespaces = config.netns != NetNs::All || NetnsSource::of_kernel().is_some();
     Ok(Support { limits: limits(config, tcx, namespaces), kernel, tcx, namespaces })
 }
 

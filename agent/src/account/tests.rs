@@ -65,7 +65,7 @@ struct Seen {
 }
 
 fn table(paired: bool) -> Table {
-    let mut table = Table::new();
+    let mut table = Table::new(FEW);
     table.points.refresh(&topology(paired));
     table
 }
@@ -169,7 +169,7 @@ fn idle_flows_are_forgotten_and_their_memory_is_used_again() {
 #[test]
 fn a_crowd_is_kept_for_two_intervals_only() {
     let mut table = table(true);
-    (0..=CROWDED as u32).for_each(|number| {
+    (0..=FEW as u32).for_each(|number| {
         let tuple = Tuple { selector: [number as u16, (number >> 16) as u16], ..tuple(0) };
         let point = table.points.number(Place { netns: A, ifindex: 10, egress: true });
         table.add(&tuple, point, &value(1, 1), 1);

@@ -17,6 +17,9 @@ pub(crate) const PACKET_RINGS: [&str; 8] =
 const FLOW_MAPS: [&str; 4] = ["FLOWS4_0", "FLOWS4_1", "FLOWS6_0", "FLOWS6_1"];
 /// A ring smaller than this does not hold a few whole frames.
 const SMALLEST_RING: u32 = 1 << 18;
+/// Rings take all their memory when they are made, also those that nobody writes to. The kernel wants whole pages; 64 KiB is the
+/// largest page there is.
+const UNUSED_RING: u32 = 1 << 16;
 /// Room for about 35,000 packets of flows that do not fit into the map, until the next look.
 const FALLBACK_RING: u32 = 1 << 22;
 
@@ -101,7 +104,11 @@ impl Settings {
     pub(crate) fn new(config: &CaptureConfig, source: NetnsSource, cpus: u32) -> Self {
         let packets = config.mode == Mode::Packets;
         let (rings, ring_size) = rings(config.buffer_size, cpus);
-        Self { globals: globals(config, source, rings, cpus), sizes: sizes(config, packets, ring_size, cpus), rings }
+        Self {
+            globals: globals(config, source, rings, cpus),
+            sizes: sizes(config, packets, (rings, ring_size), cpus),
+            rings,
+        }
     }
 }
 
@@ -132,13 +139,13 @@ fn globals(config: &CaptureConfig, source: NetnsSource, rings: usize, cpus: u32)
     ]
 }
 
-fn sizes(config: &CaptureConfig, packets: bool, ring: u32, cpus: u32) -> Vec<(&'static str, u32)> {
+fn sizes(config: &CaptureConfig, packets: bool, (rings, ring): (usize, u32), cpus: u32) -> Vec<(&'static str, u32)> {
     let flows = if packets { 1 } else { config.cache_max_flows.max(1) };
-    // The kernel wants whole pages; 64 KiB is the largest page there is.
-    let (ring, fallback) = if packets { (ring, 1 << 16) } else { (1 << 16, FALLBACK_RING) };
+    let (rings, fallback) = if packets { (rings, UNUSED_RING) } else { (0, FALLBACK_RING) };
     let scratch = if packets { cpus.max(1) } else { 1 };
     let flow_maps = FLOW_MAPS.iter().map(|name| (*name, flows));
-    let packet_rings = PACKET_RINGS.iter().map(|name| (*name, ring));
+    let size = |number| if number < rings { ring } else { UNUSED_RING };
+    let packet_rings = PACKET_RINGS.iter().enumerate().map(|(number, name)| (*name, size(number)));
     flow_maps.chain(packet_rings).chain([("FALLBACK", fallback), ("SCRATCH", scratch)]).collect()
 }
 
@@ -153,6 +160,17 @@ mod tests {
         assert_eq!(rings(64 << 20, 128), (8, 8 << 20));
         assert_eq!(rings(1 << 20, 64), (4, 1 << 18));
         assert_eq!(rings(0, 1), (1, 1 << 18));
+    }
+
+    #[test]
+    fn all_rings_together_take_what_was_asked_for() {
+        let config = CaptureConfig { buffer_size: 64 << 20, ..crate::testing::config(Mode::Packets) };
+        for cpus in [1, 2, 4, 8, 64] {
+            let settings = Settings::new(&config, NetnsSource::Single, cpus);
+            let of_packets = settings.sizes.iter().filter(|(name, _)| PACKET_RINGS.contains(name));
+            let sum: u32 = of_packets.map(|(_, size)| size).sum();
+            assert!((64 << 20..65 << 20).contains(&sum), "{cpus} CPUs: {sum}");
+        }
     }
 
     #[test]
