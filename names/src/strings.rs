@@ -33,7 +33,7 @@ impl Strings {
 
     /// Memory held, bytes, roughly.
     pub(crate) fn bytes(&self) -> usize {
-        let text: usize = self.set.iter().map(|text| heap_bytes(text)).sum();
+        let text: usize = self.set.iter().map(heap_bytes).sum();
         text + self.set.capacity() * (size_of::<Arc<str>>() + 1)
     }
 }

@@ -1,5 +1,7 @@
 //! Watches against a made-up API server: old servers, lists in pages, 410 Gone, refusals.
 
+#![expect(clippy::unwrap_used, reason = "tests: what fails ends the test and says where")]
+
 use std::{
     collections::HashMap,
     convert::Infallible,
@@ -60,7 +62,7 @@ fn server(script: Script) -> Client {
         let answer = next(&script, &resource, way(request.uri().query().unwrap_or_default()));
         async move {
             let Answer::Now(code, lines) = answer else { return pending().await };
-            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            let text = lines.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
             let response = Response::builder().status(code).body(Body::from(text.into_bytes())).unwrap();
             Ok::<_, Infallible>(response)
         }

@@ -54,7 +54,10 @@ struct Networking {
 pub(crate) async fn subnets(names: Names, client: Client) {
     while let Err(error) = find(&names, &client).await {
         let trouble = Trouble::of_request(&error);
-        names.states.subnets(Some(format!("subnets of the cluster are not all known: {}", trouble.why)));
+        names.states.subnets(Some(format!(
+            "subnets of services and machines are not all known, addresses are labelled by what has them: {}",
+            trouble.why
+        )));
         if trouble.refused {
             return;
         }

@@ -93,12 +93,13 @@ fn is_listing<K>(event: &Event<K>, listing: bool) -> bool {
 
 /// What servers say to a watch that asks for initial events and cannot have them.
 fn is_unsupported(error: &Error) -> bool {
-    let code = match error {
-        Error::WatchStartFailed(kube::Error::Api(status)) | Error::WatchFailed(kube::Error::Api(status)) => status.code,
-        Error::WatchError(status) => status.code,
-        _ => return false,
+    let (Error::WatchStartFailed(kube::Error::Api(status))
+    | Error::WatchFailed(kube::Error::Api(status))
+    | Error::WatchError(status)) = error
+    else {
+        return false;
     };
-    matches!(code, 400 | 405 | 406 | 422)
+    matches!(status.code, 400 | 405 | 406 | 422)
 }
 
 async fn fail(names: &Names, watch: Watch, error: &Error, delay: &mut Delay) {

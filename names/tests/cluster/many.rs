@@ -7,11 +7,8 @@ use std::{
 };
 
 use futures::{StreamExt as _, stream};
-use k8s_openapi::api::core::v1::{Pod, Service};
-use kube::{
-    Api, Client,
-    api::{Patch, PatchParams, PostParams},
-};
+use k8s_openapi::api::core::v1::Service;
+use kube::{Api, Client, api::PostParams};
 use names::{Kind, Names, Options};
 use serde_json::json;
 
@@ -24,15 +21,6 @@ fn address(number: usize) -> String {
     format!("10.250.{}.{}", number / 250, number % 250 + 1)
 }
 
-/// A pod that no node ever gets, with an address in its status.
-async fn make_pod(room: &Room, number: usize) {
-    let name = format!("pod-{number}");
-    let spec = json!({"schedulingGates": [{"name": "example.org/never"}], "containers": [{"name": "c", "image": "localhost/busybox:test"}]});
-    let _: Pod = room.create(json!({"metadata": {"name": name}, "spec": spec})).await;
-    let status = json!({"status": {"podIP": address(number), "podIPs": [{"ip": address(number)}]}});
-    room.pods().patch_status(&name, &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
-}
-
 async fn make_service(services: &Api<Service>, number: usize) {
     let object = json!({"metadata": {"name": format!("service-{number}")}, "spec": {"ports": [{"port": 80}]}});
     services.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
@@ -40,7 +28,11 @@ async fn make_service(services: &Api<Service>, number: usize) {
 
 async fn fill(room: &Room) {
     let began = Instant::now();
-    stream::iter(0..PODS).for_each_concurrent(32, |number| make_pod(room, number)).await;
+    stream::iter(0..PODS)
+        .for_each_concurrent(32, |number| async move {
+            room.unscheduled(&format!("pod-{number}"), &address(number)).await;
+        })
+        .await;
     let services: Api<Service> = Api::namespaced(room.client.clone(), &room.name);
     stream::iter(0..SERVICES).for_each_concurrent(32, |number| make_service(&services, number)).await;
     println!("{PODS} pods, {SERVICES} services made in {:.1?}", began.elapsed());

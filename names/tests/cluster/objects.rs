@@ -1,6 +1,6 @@
 //! What runs on the cluster gets its names.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use flow::{Batch, Body, Counters, Enrich as _, FlowBatch, FlowRecord};
 use k8s_openapi::api::{
@@ -8,7 +8,10 @@ use k8s_openapi::api::{
     batch::v1::{CronJob, Job},
     core::v1::{Pod, Service},
 };
-use kube::{Api, ResourceExt as _, api::LogParams};
+use kube::{
+    Api, ResourceExt as _,
+    api::{DeleteParams, LogParams},
+};
 use names::{Enricher, Kind, Names, Options};
 use serde_json::{Value, json};
 
@@ -20,11 +23,16 @@ fn now_ms() -> u64 {
 
 /// A flow of this moment between two addresses, as `node` saw it.
 fn flow(enricher: &mut Enricher, node: &str, source: IpAddr, destination: IpAddr) -> Value {
+    flow_at(enricher, node, source, destination, now_ms())
+}
+
+/// A flow between two addresses that ended at `time`, as `node` saw it.
+fn flow_at(enricher: &mut Enricher, node: &str, source: IpAddr, destination: IpAddr, time: u64) -> Value {
     let record = FlowRecord {
         src_addr: Some(source),
         dst_addr: Some(destination),
-        time_flow_start_ms: Some(now_ms() - 500),
-        time_flow_end_ms: Some(now_ms()),
+        time_flow_start_ms: Some(time - 100),
+        time_flow_end_ms: Some(time),
         ..FlowRecord::default()
     };
     let mut batch = Batch {
@@ -137,6 +145,32 @@ async fn cron_job(room: &Room) -> Pod {
     let owner = json!([{"apiVersion": "batch/v1", "kind": "CronJob", "name": "tick", "uid": cron.uid().unwrap(), "controller": true}]);
     let _: Job = room.create(json!({"metadata": {"name": "tick-1", "ownerReferences": owner}, "spec": job})).await;
     pod_of(room, "app=tick").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster"]
+async fn an_address_that_changes_hands_bears_each_name_in_its_time() {
+    let room = Room::new("reuse").await;
+    let names = Names::new();
+    let _watches = names.watch(&room.client, &Options::default());
+    names.ready().await;
+    let address: IpAddr = "10.252.0.1".parse().unwrap();
+    let nowhere: IpAddr = "192.0.2.1".parse().unwrap();
+    let mut times = Vec::new();
+    for name in ["first", "second", "third"] {
+        room.unscheduled(name, "10.252.0.1").await;
+        until(name, async || names.addresses(Kind::Pod, &room.name, name).filter(|addresses| !addresses.is_empty()))
+            .await;
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        times.push((name, now_ms()));
+        room.pods().delete(name, &DeleteParams::default().grace_period(0)).await.unwrap();
+        until("its end", async || names.addresses(Kind::Pod, &room.name, name).is_none().then_some(())).await;
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+    }
+    let mut enricher = names.enricher();
+    for (name, time) in times {
+        assert_eq!(flow_at(&mut enricher, "n1", address, nowhere, time)["SrcK8S_Name"], name);
+    }
 }
 
 /// Seconds since the machine began: pods share our kernel on a cluster on this machine.

@@ -9,13 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::{
-    Client,
-    api::{DeleteParams, Patch, PatchParams},
-};
+use kube::{Client, api::DeleteParams};
 use names::{Kind, Names, Options};
-use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::setup::{Room, config, until};
@@ -57,13 +52,6 @@ async fn pass(mut connection: TcpStream, server: String, open: Arc<AtomicBool>) 
     }
 }
 
-async fn make(room: &Room, name: &str, address: &str) {
-    let spec = json!({"schedulingGates": [{"name": "example.org/never"}], "containers": [{"name": "c", "image": "localhost/busybox:test"}]});
-    let _: Pod = room.create(json!({"metadata": {"name": name}, "spec": spec})).await;
-    let status = json!({"status": {"podIP": address, "podIPs": [{"ip": address}]}});
-    room.pods().patch_status(name, &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster"]
 async fn names_survive_twenty_seconds_without_the_api_server() {
@@ -75,8 +63,8 @@ async fn names_survive_twenty_seconds_without_the_api_server() {
     config.tls_server_name = Some(host);
     let names = Names::new();
     let _watches = names.watch(&Client::try_from(config).unwrap(), &Options::default());
-    make(&room, "stays", "10.251.0.1").await;
-    make(&room, "goes", "10.251.0.2").await;
+    room.unscheduled("stays", "10.251.0.1").await;
+    room.unscheduled("goes", "10.251.0.2").await;
     names.ready().await;
     let there =
         |name: &'static str| names.addresses(Kind::Pod, &room.name, name).filter(|addresses| !addresses.is_empty());
@@ -90,7 +78,7 @@ async fn names_survive_twenty_seconds_without_the_api_server() {
     assert!(errors[0].starts_with("pods are as they were"), "{errors:?}");
     assert!(there("stays").is_some(), "names stay");
     room.pods().delete("goes", &DeleteParams::default().grace_period(0)).await.unwrap();
-    make(&room, "comes", "10.251.0.3").await;
+    room.unscheduled("comes", "10.251.0.3").await;
     tokio::time::sleep(Duration::from_secs(10)).await;
 
     relay.open.store(true, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use std::{
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::{
     Api, Client, Config, ResourceExt as _,
-    api::{DeleteParams, PostParams, PropagationPolicy},
+    api::{DeleteParams, Patch, PatchParams, PostParams, PropagationPolicy},
 };
 use names::{Kind, Names};
 use serde_json::{Value, json};
@@ -58,6 +58,15 @@ impl Room {
     pub(crate) fn pods(&self) -> Api<Pod> {
         Api::namespaced(self.client.clone(), &self.name)
     }
+
+    /// Makes a pod that no node ever gets, with an address in its status.
+    pub(crate) async fn unscheduled(&self, name: &str, address: &str) {
+        let container = json!({"name": "c", "image": "localhost/busybox:test"});
+        let spec = json!({"schedulingGates": [{"name": "example.org/never"}], "containers": [container]});
+        let _: Pod = self.create(json!({"metadata": {"name": name}, "spec": spec})).await;
+        let status = json!({"status": {"podIP": address, "podIPs": [{"ip": address}]}});
+        self.pods().patch_status(name, &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
+    }
 }
 
 impl Drop for Room {
@@ -101,7 +110,7 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut chec
         if let Some(found) = check().await {
             return found;
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "waited in vain for {what}");
+        assert!(began.elapsed() < Duration::from_mins(1), "waited in vain for {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

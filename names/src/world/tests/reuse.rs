@@ -172,7 +172,7 @@ proptest! {
         for (number, past) in pods.iter().enumerate() {
             let wanted = format!("pod-{number}");
             // Kubernetes tells times in whole seconds: within one of a change, either neighbour may be named.
-            for time in [past.connected, (past.connected + past.stopped) / 2, past.stopped - 1_000] {
+            for time in [past.connected, u64::midpoint(past.connected, past.stopped), past.stopped - 1_000] {
                 let found = world.find(ip("10.244.1.6"), None, When { start: time, end: time });
                 prop_assert_eq!(found.map(|found| found.name().to_string()), Some(wanted.clone()), "at {} of {:?}", time - T0, lives);
             }
