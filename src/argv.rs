@@ -77,7 +77,7 @@ fn short_takes_next(command: &Command, word: &str) -> bool {
 }
 
 /// How many values an option takes: one, if its declaration does not say.
-fn takes(arg: &Arg) -> ValueRange {
+pub(crate) fn takes(arg: &Arg) -> ValueRange {
     if arg.get_action().takes_values() { arg.get_num_args().unwrap_or_default() } else { ValueRange::EMPTY }
 }
 

@@ -43,7 +43,10 @@ struct Context {
 
 /// Runs the command that `words` (the first one is the program's name) ask for.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let words = words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<String> = words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    if let Some(typed) = completion::asked(&words) {
+        return ExitCode::from(completion::answer(typed).unwrap_or(exit::FAILED));
+    }
     ExitCode::from(match parse(words) {
         Ok(parsed) => run(parsed),
         Err(error) => {

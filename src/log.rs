@@ -83,7 +83,9 @@ impl Logger {
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= log::max_level()
+        // What the client of the API server says of a failure is said by us, in a sentence; layers of it only when asked.
+        let is_clients = metadata.target().starts_with("kube");
+        metadata.level() <= log::max_level() && (!is_clients || log::max_level() > LevelFilter::Warn)
     }
 
     fn log(&self, record: &Record<'_>) {

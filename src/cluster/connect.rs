@@ -15,6 +15,8 @@ mod kubeconfig;
 mod proxy;
 
 pub(crate) use failure::failed;
+pub(crate) use kubeconfig::names_in_kubeconfig;
+use failure::Peer;
 use kubeconfig::Chosen;
 
 /// Longest wait for the first answer, unless `--request-timeout` says otherwise.
@@ -47,11 +49,12 @@ pub(crate) async fn connect(args: &KubeArgs) -> Result<Connection, Error> {
     config.connect_timeout = Some(patience);
     let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
     let namespace = config.default_namespace.clone();
-    let failed = |error: &kube::Error| failure::explain(error, &server, context.as_deref());
-    let client = Client::try_from(config.clone()).map_err(|error| failed(&error))?;
+    let proxy = config.proxy_url.as_ref().map(|proxy| proxy.to_string().trim_end_matches('/').to_owned());
+    let peer = Peer { server: server.clone(), context: context.clone(), proxy };
+    let client = Client::try_from(config.clone()).map_err(|error| peer.failed(&error))?;
     let known = match time::timeout(patience, who(&client)).await {
-        Ok(answer) => answer.map_err(|error| failed(&error))?,
-        Err(_) => return Err(failure::silent(&server, patience)),
+        Ok(answer) => answer.map_err(|error| peer.failed(&error))?,
+        Err(_) => return Err(peer.is_silent(patience)),
     };
     Ok(Connection { client, context, user: known.or(user).unwrap_or_default(), server, namespace, config })
 }

@@ -34,7 +34,11 @@ pub(crate) async fn gather(connection: &Connection, request: &Request) -> Result
     let client = &connection.client;
     let version = async { client.apiserver_version().await.map_err(|error| failed("cannot read the server's version", &error)) };
     let groups = async { client.list_api_groups().await.map_err(|error| failed("cannot read the server's API groups", &error)) };
-    let (version, groups, mut nodes) = try_join3(version, groups, nodes(client)).await?;
+    let (version, groups, listed) = try_join3(version, groups, nodes(client)).await?;
+    let (mut nodes, nodes_refused) = match listed {
+        Listed::Nodes(nodes) => (nodes, None),
+        Listed::Refused(why) => (Vec::new(), Some(why)),
+    };
     if request.image.is_none() {
         add_daemon_images(client, &mut nodes).await;
     }
@@ -43,6 +47,7 @@ pub(crate) async fn gather(connection: &Connection, request: &Request) -> Result
         version_text: version.git_version,
         groups: groups.groups.into_iter().map(|group| group.name).collect(),
         nodes,
+        nodes_refused,
         namespace_exists: match &request.namespace {
             Some(name) => exists(client, name).await?,
             None => false,
@@ -50,23 +55,37 @@ pub(crate) async fn gather(connection: &Connection, request: &Request) -> Result
     })
 }
 
-async fn nodes(client: &Client) -> Result<Vec<Node>, Error> {
+/// What came of listing nodes.
+enum Listed {
+    Nodes(Vec<Node>),
+    Refused(String),
+}
+
+async fn nodes(client: &Client) -> Result<Listed, Error> {
     let api = Api::<ApiNode>::all(client.clone());
     let mut params = ListParams::default().limit(PAGE);
     let mut nodes = Vec::new();
     loop {
-        let page = api.list(&params).await.map_err(|error| failed("cannot read the nodes", &error))?;
+        let page = match api.list(&params).await {
+            Ok(page) => page,
+            Err(kube::Error::Api(status)) if status.code == 403 => return Ok(Listed::Refused(status.message)),
+            Err(error) => return Err(failed("cannot read the nodes", &error)),
+        };
         nodes.extend(page.items.into_iter().map(node::of));
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(&token),
-            None => return Ok(nodes),
+            None => return Ok(Listed::Nodes(nodes)),
         }
     }
 }
 
 async fn exists(client: &Client, name: &str) -> Result<bool, Error> {
-    let found = Api::<Namespace>::all(client.clone()).get_opt(name).await;
-    found.map(|found| found.is_some()).map_err(|error| failed(&format!("cannot read namespace {name}"), &error))
+    match Api::<Namespace>::all(client.clone()).get_opt(name).await {
+        Ok(found) => Ok(found.is_some()),
+        // The rights that are asked next say so.
+        Err(kube::Error::Api(status)) if status.code == 403 => Ok(false),
+        Err(error) => Err(failed(&format!("cannot read namespace {name}"), &error)),
+    }
 }
 
 /// Images of DaemonSet pods, for nodes that do not list what makes their sandboxes. A refusal is no failure: the plan says

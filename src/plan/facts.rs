@@ -16,6 +16,8 @@ pub struct Facts {
     pub groups: BTreeSet<String>,
     /// All nodes.
     pub nodes: Vec<Node>,
+    /// Why there are none, where the user may not list them: the rights that are asked next say all that is missing.
+    pub nodes_refused: Option<String>,
     /// Whether the namespace that was asked for exists already.
     pub namespace_exists: bool,
 }

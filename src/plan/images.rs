@@ -1,7 +1,7 @@
 //! Which image runs on which node. There is no registry to rely on: unless `--image` says otherwise, pods run on an
 //! image that their node already has, because our stage is all they need of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     cluster::Request,
@@ -196,29 +196,31 @@ fn group(arch: Option<String>, images: Vec<String>, nodes: &[&Node], is_all: boo
 const NEAR: usize = 8;
 
 fn no_node(request: &Request, facts: &Facts) -> Error {
+    if let Some(why) = &facts.nodes_refused {
+        return Error::failed(why);
+    }
     if facts.nodes.is_empty() {
         return Error::failed("the cluster has no nodes");
     }
-    let error = Error::failed(format!("--node-selector {}: matches none of the {} nodes", request.nodes, facts.nodes.len()));
+    let text = format!("--node-selector {}: matches none of the {} nodes", request.nodes, facts.nodes.len());
     let near = near(request, facts);
-    if near.is_empty() { error.hint("kubectl get nodes --show-labels") } else { error.hint(format!("nodes have {}", near.join(", "))) }
+    let hint = if near.is_empty() { "kubectl get nodes --show-labels".to_owned() } else { format!("nodes have {near}") };
+    Error::failed(text).hint(hint)
 }
 
-/// Labels of nodes whose names resemble those of the selector.
-fn near(request: &Request, facts: &Facts) -> Vec<String> {
-    let text = request.nodes.to_string().to_lowercase();
-    let words: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| word.len() > 2).collect();
-    let mut found: Vec<String> = facts
-        .nodes
-        .iter()
-        .flat_map(|node| &node.labels)
-        .filter(|(key, _)| words.iter().any(|word| key.to_lowercase().contains(word)))
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    found.sort();
-    found.dedup();
-    found.truncate(NEAR);
-    found
+/// Labels of nodes with the keys of the selector, else with keys that resemble them.
+fn near(request: &Request, facts: &Facts) -> String {
+    let keys: Vec<String> = selector::affinity(&request.nodes).into_iter().map(|requirement| requirement.key).collect();
+    let last = |key: &str| key.rsplit('/').next().unwrap_or(key).to_lowercase();
+    let same = labels(facts, |key| keys.iter().any(|wanted| wanted == key));
+    let alike = || labels(facts, |key| keys.iter().any(|wanted| last(key).contains(&last(wanted)) || last(wanted).contains(&last(key))));
+    let found = if same.is_empty() { alike() } else { same };
+    found.into_iter().take(NEAR).collect::<Vec<_>>().join(", ")
+}
+
+fn labels(facts: &Facts, wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    let all = facts.nodes.iter().flat_map(|node| &node.labels);
+    all.filter(|(key, _)| wanted(key)).map(|(key, value)| format!("{key}={value}")).collect()
 }
 
 fn nobody_able(skipped: &[Skipped]) -> Error {

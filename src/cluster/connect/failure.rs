@@ -2,6 +2,8 @@
 
 use std::{error::Error as StdError, io, time::Duration};
 
+use kube::client::AuthError;
+
 use crate::error::Error;
 
 /// The innermost cause: what lies around it are layers of the client.
@@ -21,86 +23,114 @@ pub(crate) fn failed(what: &str, error: &kube::Error) -> Error {
     }
 }
 
-/// No answer in time.
-pub(super) fn silent(server: &str, patience: Duration) -> Error {
-    Error::failed(format!("{server} does not answer within {} s", patience.as_secs()))
-        .hint("is the cluster running, is a VPN or --proxy-url needed? --request-timeout waits longer")
+/// Whom we wanted to talk to.
+pub(super) struct Peer {
+    /// URL of the server.
+    pub(super) server: String,
+    /// Name of the context.
+    pub(super) context: Option<String>,
+    /// What stands between us.
+    pub(super) proxy: Option<String>,
 }
 
-/// Why the first request did not work.
-pub(super) fn explain(error: &kube::Error, server: &str, context: Option<&str>) -> Error {
-    match error {
-        kube::Error::Api(status) if status.code == 401 => refused(server, context),
-        kube::Error::Api(status) if status.code == 403 => Error::failed(format!("{server}: {}", status.message.trim())),
-        kube::Error::Api(status) => {
-            Error::failed(format!("{server} answers with an error: {} ({})", status.message.trim(), status.code))
-        }
-        kube::Error::Auth(error) => credentials(error, context),
-        kube::Error::SerdeError(_) => Error::failed(format!("{server} answers, but is no Kubernetes API server"))
-            .hint("kubectl config view --minify"),
-        // What the layer of credentials says comes boxed.
-        kube::Error::Service(inner) => match inner.downcast_ref::<kube::Error>() {
-            Some(error) => explain(error, server, context),
-            None => match inner.downcast_ref::<kube::client::AuthError>() {
-                Some(error) => credentials(error, context),
-                None => unreachable(error, server),
+impl Peer {
+    /// No answer in time.
+    pub(super) fn is_silent(&self, patience: Duration) -> Error {
+        Error::failed(format!("{} does not answer within {} s", self.met(), patience.as_secs())).hint(AWAY)
+    }
+
+    /// Why the first request did not work.
+    pub(super) fn failed(&self, error: &kube::Error) -> Error {
+        let server = &self.server;
+        match error {
+            kube::Error::Api(status) if status.code == 401 => self.refuses(),
+            kube::Error::Api(status) if status.message.contains("HTTP request to an HTTPS server") => {
+                let secure = server.replacen("http://", "https://", 1);
+                Error::failed(format!("{server} speaks TLS only")).hint(format!("--server {secure}"))
+            }
+            kube::Error::Api(status) if status.code == 403 => Error::failed(format!("{server}: {}", status.message.trim())),
+            kube::Error::Api(status) => {
+                Error::failed(format!("{server} answers with an error: {} ({})", status.message.trim(), status.code))
+            }
+            kube::Error::Auth(error) => self.no_credentials(error),
+            kube::Error::SerdeError(_) => {
+                Error::failed(format!("{server} answers, but is no Kubernetes API server")).hint(WHERE)
+            }
+            // What the layer of credentials says comes boxed.
+            kube::Error::Service(inner) => match (inner.downcast_ref(), inner.downcast_ref()) {
+                (Some(error), _) => self.failed(error),
+                (_, Some(error)) => self.no_credentials(error),
+                (None, None) => self.is_unreachable(error),
             },
-        },
-        error => unreachable(error, server),
+            error => self.is_unreachable(error),
+        }
+    }
+
+    /// Who it was that did not let us through.
+    fn met(&self) -> String {
+        self.proxy.as_ref().map_or_else(|| self.server.clone(), |proxy| format!("the proxy {proxy}"))
+    }
+
+    fn of_context(&self) -> String {
+        self.context.as_ref().map(|context| format!(" of context {context}")).unwrap_or_default()
+    }
+
+    fn refuses(&self) -> Error {
+        let text = format!(
+            "{} does not accept the credentials{}: the token or certificate is invalid or has expired",
+            self.server,
+            self.of_context()
+        );
+        Error::failed(text).hint("log in again (oc login, or your provider's command), or check with: kubectl auth whoami")
+    }
+
+    fn no_credentials(&self, error: &AuthError) -> Error {
+        let text = match error {
+            AuthError::AuthExecRun { cmd, out, .. } => {
+                let said = String::from_utf8_lossy(&out.stderr);
+                let said = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
+                format!("{cmd} ended with {}: {said}", out.status)
+            }
+            error => error.to_string(),
+        };
+        Error::failed(format!("the credentials{} cannot be had: {text}", self.of_context())).hint(WHERE)
+    }
+
+    /// Names, addresses, refusals, certificates.
+    fn is_unreachable(&self, error: &kube::Error) -> Error {
+        let (cause, met) = (root(error), self.met());
+        match io_kind(error) {
+            _ if chain(error).contains("dns error") => {
+                Error::failed(format!("the name of {met} cannot be resolved: {cause}"))
+                    .hint("is the name right, is a VPN or --proxy-url needed?")
+            }
+            _ if cause.contains("certificate") => self.has_wrong_certificate(&cause),
+            _ if cause.contains("InvalidContentType") || cause.contains("corrupt message") => {
+                Error::failed(format!("{met} does not speak TLS")).hint(WHERE)
+            }
+            Some(io::ErrorKind::ConnectionRefused) => {
+                Error::failed(format!("{met} refuses the connection: nothing listens there"))
+                    .hint("is the cluster running? kubectl config view --minify shows where it should be")
+            }
+            Some(io::ErrorKind::TimedOut) => Error::failed(format!("{met} does not answer")).hint(AWAY),
+            _ => Error::failed(format!("{} cannot be reached: {cause}", self.server)).hint(WHERE),
+        }
+    }
+
+    fn has_wrong_certificate(&self, cause: &str) -> Error {
+        let why = match cause {
+            _ if cause.contains("UnknownIssuer") => "it is signed by an authority that the kubeconfig does not know",
+            _ if cause.contains("not valid for") || cause.contains("NotValidForName") => "it is for other names",
+            _ if cause.contains("xpired") => "it has expired",
+            other => other,
+        };
+        Error::failed(format!("the certificate of {} cannot be trusted: {why}", self.server))
+            .hint("--certificate-authority FILE or --tls-server-name NAME; --insecure-skip-tls-verify checks nothing")
     }
 }
 
-fn refused(server: &str, context: Option<&str>) -> Error {
-    let of = context.map(|context| format!(" of context {context}")).unwrap_or_default();
-    Error::failed(format!("{server} does not accept the credentials{of}: the token or certificate is invalid or has expired"))
-        .hint("log in again (oc login, or your provider's command), or check with: kubectl auth whoami")
-}
-
-fn credentials(error: &kube::client::AuthError, context: Option<&str>) -> Error {
-    let of = context.map(|context| format!(" of context {context}")).unwrap_or_default();
-    let text = match error {
-        kube::client::AuthError::AuthExecRun { cmd, out, .. } => {
-            let said = String::from_utf8_lossy(&out.stderr);
-            let said = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
-            format!("{cmd} ended with {}: {said}", out.status)
-        }
-        error => error.to_string(),
-    };
-    Error::failed(format!("the credentials{of} cannot be had: {text}")).hint("kubectl config view --minify")
-}
-
-/// Names, addresses, refusals, certificates.
-fn unreachable(error: &kube::Error, server: &str) -> Error {
-    let cause = root(error);
-    let whole = chain(error);
-    let host = server.split("://").nth(1).unwrap_or(server);
-    match io_kind(error) {
-        _ if whole.contains("dns error") => Error::failed(format!("the name of {server} cannot be resolved: {cause}"))
-            .hint("is the name right, is a VPN or --proxy-url needed?"),
-        _ if whole.contains("certificate") || whole.contains("UnknownIssuer") => certificate(server, &cause),
-        _ if cause.contains("InvalidContentType") || cause.contains("corrupt message") => {
-            Error::failed(format!("{server} does not speak TLS")).hint(format!("--server http://{host}, if that is meant"))
-        }
-        Some(io::ErrorKind::ConnectionRefused) => {
-            Error::failed(format!("{server} refuses the connection: nothing listens there"))
-                .hint("is the cluster running? kubectl config view --minify shows where it should be")
-        }
-        Some(io::ErrorKind::TimedOut) => Error::failed(format!("{server} does not answer"))
-            .hint("is the cluster running, is a VPN or --proxy-url needed?"),
-        _ => Error::failed(format!("{server} cannot be reached: {cause}")).hint("kubectl config view --minify"),
-    }
-}
-
-fn certificate(server: &str, cause: &str) -> Error {
-    let why = match cause {
-        _ if cause.contains("UnknownIssuer") => "it is signed by an authority that the kubeconfig does not know",
-        _ if cause.contains("NotValidForName") => "it is for another name",
-        _ if cause.contains("Expired") => "it has expired",
-        other => other,
-    };
-    Error::failed(format!("the certificate of {server} cannot be trusted: {why}"))
-        .hint("--certificate-authority FILE or --tls-server-name NAME; --insecure-skip-tls-verify checks nothing")
-}
+const AWAY: &str = "is the cluster running, is a VPN or --proxy-url needed? --request-timeout waits longer";
+const WHERE: &str = "kubectl config view --minify";
 
 fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();

@@ -94,6 +94,9 @@ fn nothing() -> Error {
 }
 
 fn no_context(kubeconfig: &Kubeconfig) -> Error {
+    if kubeconfig.contexts.is_empty() {
+        return Error::failed("the kubeconfig names no cluster").hint("--kubeconfig FILE; or --local to capture on this machine");
+    }
     let names = names(kubeconfig.contexts.iter().map(|context| &context.name));
     Error::failed("the kubeconfig has no current context").hint(format!("--context with one of: {names}"))
 }
@@ -101,6 +104,23 @@ fn no_context(kubeconfig: &Kubeconfig) -> Error {
 fn names<'a>(names: impl Iterator<Item = &'a String>) -> String {
     let names: Vec<_> = names.map(String::as_str).collect();
     if names.is_empty() { "(none)".to_owned() } else { names.join(", ") }
+}
+
+/// What can be chosen from.
+pub(crate) struct Names {
+    pub(crate) contexts: Vec<String>,
+    pub(crate) clusters: Vec<String>,
+    pub(crate) users: Vec<String>,
+}
+
+/// Names in the kubeconfig that `args` lead to.
+pub(crate) fn names_in_kubeconfig(args: &KubeArgs) -> Option<Names> {
+    let kubeconfig = read(args).ok().flatten()?;
+    Some(Names {
+        contexts: kubeconfig.contexts.into_iter().map(|context| context.name).collect(),
+        clusters: kubeconfig.clusters.into_iter().map(|cluster| cluster.name).collect(),
+        users: kubeconfig.auth_infos.into_iter().map(|user| user.name).collect(),
+    })
 }
 
 /// Everything that is referred to must be there.
