@@ -206,3 +206,23 @@ fn a_batch_larger_than_the_buffer_passes_alone_and_one_larger_than_any_frame_is_
     client.finish(SOON).unwrap();
     assert_eq!(arrivals.sequences(), [0, 1, 3], "the gap is for the collector to count");
 }
+
+#[test]
+fn what_waits_at_the_collector_when_a_connection_breaks_is_delivered_once() {
+    let (server, arrivals) = collector();
+    let proxy = Proxy::new(server.address());
+    let (client, _orders) = agent(proxy.address(), "n1", 1);
+    let mut sink = client.sink();
+    for round in 0..5 {
+        arrivals.shut(true);
+        (0..8).for_each(|n| sink.deliver(batch("n1", round * 8 + n, 1000)).unwrap());
+        // Some are in the collector's hands now, delivered to nobody.
+        thread::sleep(Duration::from_millis(100));
+        proxy.cut();
+        eventually("it is back", || server.agents()[0].reconnects > round as u32);
+        thread::sleep(Duration::from_millis(100));
+        arrivals.shut(false);
+    }
+    client.finish(SOON).unwrap();
+    assert_eq!(arrivals.sequences(), (0..40).collect::<Vec<_>>());
+}

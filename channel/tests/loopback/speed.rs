@@ -10,7 +10,7 @@ use std::{
 use channel::server;
 use flow::{Batch, Body, FlowBatch, FlowRecord, Packet, PacketBatch, Sink};
 
-use crate::support::{SOON, VERSION, agent, any_port, batch, collector_identity, config};
+use crate::support::{SOON, VERSION, agent, any_port, batch, collector, collector_identity, config, eventually};
 
 /// Records as agents make them.
 fn flows(sequence: u64) -> Batch {
@@ -111,4 +111,24 @@ fn speed_of_flows() {
 #[ignore = "a measurement"]
 fn speed_of_packets() {
     channel_against_memory("packets of 1500 bytes", packets, 100, f64::from((4 << 20) / 1500));
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn speed_of_connecting() {
+    let (server, arrivals) = collector();
+    let (address, begun) = (server.address(), Instant::now());
+    let agents: Vec<_> = (0..300)
+        .map(|n| {
+            thread::spawn(move || {
+                let (client, orders) = agent(address, &format!("n{n}"), 1);
+                client.sink().deliver(batch(&format!("n{n}"), 0, 10)).unwrap();
+                (client, orders)
+            })
+        })
+        .collect();
+    let agents: Vec<_> = agents.into_iter().map(|agent| agent.join().unwrap()).collect();
+    eventually("all have delivered", || arrivals.all().len() == 300);
+    println!("300 agents at once: {:?} until the first batch of each is delivered", begun.elapsed());
+    drop(agents);
 }
