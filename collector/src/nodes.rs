@@ -26,7 +26,12 @@ pub struct NodeStatus {
 impl NodeStatus {
     /// Whether packets are being captured on it.
     pub fn is_capturing(&self) -> bool {
-        self.connected && self.failed.is_none() && matches!(self.state, Some(AgentState::Attached { .. }))
+        let attached = match &self.state {
+            Some(state) => matches!(state, AgentState::Attached { .. }),
+            // Who delivers captures, whether anybody has told its state or not.
+            None => self.heard_ms > 0,
+        };
+        self.connected && self.failed.is_none() && attached
     }
 
     /// Its state in a few words: `capturing at 12 interfaces`, `lost`, `failed: ...`.
@@ -45,6 +50,7 @@ impl NodeStatus {
                 format!("capturing at {interfaces} interfaces in {namespaces} network namespaces")
             }
             (Some(AgentState::Starting), true) => "starting".to_owned(),
+            (None, true) if self.heard_ms > 0 => "capturing".to_owned(),
             (None, _) => self.waiting.clone().unwrap_or_else(|| "not heard of yet".to_owned()),
         }
     }

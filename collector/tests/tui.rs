@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "tui/cluster.rs"]
+mod cluster;
 #[path = "tui/pty.rs"]
 mod pty;
 #[path = "tui/random.rs"]

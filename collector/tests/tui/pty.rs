@@ -98,6 +98,9 @@ fn table_in_a_terminal() {
     let (_sender, receiver) = mpsc::channel();
     let mut setup = super::setup(Mode::Flows);
     let how = std::env::var("TABLE_ENDS_BY").unwrap();
+    if how.starts_with("session") {
+        return super::cluster::session(&how);
+    }
     let start = Instant::now();
     setup.progress = Some(Box::new(move || {
         assert!(how != "panic" || start.elapsed() < Duration::from_millis(500), "as asked");
@@ -116,6 +119,23 @@ fn quitting_gives_the_terminal_back() {
     assert!(!pty.is_cooked());
     File::from(pty.master.try_clone().unwrap()).write_all(b"abc\x15\x03").unwrap();
     assert!(pty.end().contains("reason Some(User)"));
+}
+
+#[test]
+fn a_table_over_a_session_is_left_and_its_choices_are_kept() {
+    for (how, keys, expected) in [
+        ("session", &b"abc\x1bq"[..], "ended Quit"),
+        ("session stop", &b"a\x03"[..], "asked to stop: ended by the user"),
+        ("session end", &b"a"[..], "ended Capture"),
+    ] {
+        let mut pty = Pty::run(how);
+        pty.wait_for("session traffic");
+        pty.wait_for("srck8s_name");
+        File::from(pty.master.try_clone().unwrap()).write_all(keys).unwrap();
+        let after = pty.end();
+        assert!(after.contains(expected), "{how}: {after:?}");
+        assert!(after.contains("kept true"), "{how}: {after:?}");
+    }
 }
 
 #[test]
