@@ -107,3 +107,6 @@ impl Source {
         self.command.iter().cloned().chain(words).chain(self.options.iter().cloned()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

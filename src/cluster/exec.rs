@@ -19,6 +19,8 @@ use tokio::{
 };
 
 mod error;
+#[cfg(test)]
+pub(crate) mod fake;
 mod session;
 mod status;
 mod stream;
@@ -188,3 +190,6 @@ fn text(bytes: &[u8]) -> String {
 fn shown(command: &[String]) -> String {
     command.join(" ")
 }
+
+#[cfg(test)]
+mod tests;

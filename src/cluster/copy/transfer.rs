@@ -1,6 +1,6 @@
 //! One file from there to here, over as many connections as it takes.
 
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 
 use flate2::write::ZlibDecoder;
 use tokio::{io::AsyncReadExt as _, time::sleep};
@@ -80,17 +80,18 @@ impl Transfer<'_> {
         Ok(part)
     }
 
-    /// One connection, to the end of the file or its own.
+    /// One connection, to the end of the file or its own. All kinds of files are deflated on the way: it costs no time
+    /// on a fast line, and the ordinary one is slow.
     async fn attempt(&self, part: &mut Part, travelled: &mut u64) -> Result<(), FileError> {
         let Place { listed, path, .. } = self.place;
         let from = part.here().to_string();
-        let deflates = deflates(&listed.path);
-        let mut arguments = vec![listed.path.as_str(), "--from", &from];
-        arguments.extend(deflates.then_some("--deflate"));
+        let arguments = [listed.path.as_str(), "--from", &from, "--deflate"];
         let mut stream = self.source.target.stream(&self.source.words("read", &arguments)).await?;
-        let mut sink = if deflates { Sink::Deflated(ZlibDecoder::new(&mut *part)) } else { Sink::Plain(&mut *part) };
-        self.pour(&mut stream, &mut sink, travelled).await?;
-        sink.finish().map_err(|error| self.local(error))?;
+        let mut decoder = ZlibDecoder::new(&mut *part);
+        self.pour(&mut stream, &mut decoder, travelled).await?;
+        // What is decoded already goes to the file; a stream that was cut is no error here.
+        decoder.flush().map_err(|error| self.local(error))?;
+        drop(decoder);
         let Output { code, stderr, .. } = stream.finish().await?;
         if code != 0 {
             return Err(FileError::Remote { code, message: stderr });
@@ -100,12 +101,17 @@ impl Transfer<'_> {
     }
 
     /// Until the stream ends, whatever ends it; how it did, [`Stream::finish`] tells.
-    async fn pour(&self, stream: &mut Stream, sink: &mut Sink<'_>, travelled: &mut u64) -> Result<(), FileError> {
+    async fn pour(
+        &self,
+        stream: &mut Stream,
+        decoder: &mut ZlibDecoder<&mut Part>,
+        travelled: &mut u64,
+    ) -> Result<(), FileError> {
         let mut piece = vec![0; PIECE];
         while let Ok(size @ 1..) = stream.read(&mut piece).await {
-            sink.take(&piece[..size]).map_err(|error| self.local(error))?;
+            decoder.write_all(&piece[..size]).map_err(|error| self.local(error))?;
             *travelled += size as u64;
-            self.bar.at(sink.here());
+            self.bar.at(decoder.get_ref().here());
         }
         Ok(())
     }
@@ -117,39 +123,4 @@ impl Transfer<'_> {
 
 fn is_passing(error: &FileError) -> bool {
     matches!(error, FileError::Exec(error) if error.is_passing())
-}
-
-/// Text and databases shrink to a tenth; captured payload mostly does not, and deflating it costs the pod its time.
-fn deflates(path: &str) -> bool {
-    !path.ends_with(".pcapng")
-}
-
-/// What bytes from the pod go through.
-enum Sink<'a> {
-    Plain(&'a mut Part),
-    Deflated(ZlibDecoder<&'a mut Part>),
-}
-
-impl Sink<'_> {
-    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Plain(part) => part.write_all(bytes),
-            Self::Deflated(decoder) => decoder.write_all(bytes),
-        }
-    }
-
-    fn here(&self) -> u64 {
-        match self {
-            Self::Plain(part) => part.here(),
-            Self::Deflated(decoder) => decoder.get_ref().here(),
-        }
-    }
-
-    /// What is decoded already goes to the file; a stream that was cut is no error here.
-    fn finish(self) -> io::Result<()> {
-        match self {
-            Self::Plain(part) => part.flush(),
-            Self::Deflated(mut decoder) => decoder.flush(),
-        }
-    }
 }

@@ -38,7 +38,7 @@ pub(crate) async fn attend(target: &Target, command: &[String], interrupts: &Int
                 error
             }
         };
-        let Some(pause) = outage.pause(&error) else { return Err(error) };
+        let Some(pause) = outage.pause(&error, Instant::now()) else { return Err(error) };
         line.show(&error);
         tokio::select! {
             () = sleep(pause) => {}
@@ -66,9 +66,9 @@ impl Outage {
     }
 
     /// How long to wait until the next try; `None` if there is no point in one.
-    fn pause(&mut self, error: &ExecError) -> Option<Duration> {
-        let since = *self.since.get_or_insert_with(Instant::now);
-        let is_gone = matches!(error, ExecError::NotRunning { .. }) && since.elapsed() > RESTART;
+    fn pause(&mut self, error: &ExecError, now: Instant) -> Option<Duration> {
+        let since = *self.since.get_or_insert(now);
+        let is_gone = matches!(error, ExecError::NotRunning { .. }) && now - since > RESTART;
         (self.broken && error.is_passing() && !is_gone).then(|| self.backoff.pause())
     }
 }
@@ -113,30 +113,31 @@ mod tests {
         ExecError::Lost { why: "test".into() }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_was_never_there_is_not_waited_for() {
-        assert_eq!(Outage::default().pause(&lost()), None);
+    #[test]
+    fn what_was_never_there_is_not_waited_for() {
+        assert_eq!(Outage::default().pause(&lost(), Instant::now()), None);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_view_that_held_starts_the_waiting_anew() {
+    #[test]
+    fn a_view_that_held_starts_the_waiting_anew() {
+        let now = Instant::now();
         let mut outage = Outage::default();
         outage.had(Duration::ZERO);
-        let first = outage.pause(&lost());
-        assert!(outage.pause(&lost()) > first);
+        let first = outage.pause(&lost(), now);
+        assert!(outage.pause(&lost(), now) > first);
         outage.had(STEADY * 2);
-        assert_eq!(outage.pause(&lost()), first);
-        assert_eq!(outage.pause(&ExecError::Unauthorized { message: String::new() }), None);
+        assert_eq!(outage.pause(&lost(), now), first);
+        assert_eq!(outage.pause(&ExecError::Unauthorized { message: String::new() }, now), None);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_container_that_does_not_come_back_is_given_up() {
+    #[test]
+    fn a_container_that_does_not_come_back_is_given_up() {
+        let now = Instant::now();
         let mut outage = Outage::default();
         outage.had(Duration::ZERO);
         let stopped = ExecError::NotRunning { message: String::new() };
-        assert!(outage.pause(&stopped).is_some());
-        tokio::time::advance(RESTART * 2).await;
-        assert_eq!(outage.pause(&stopped), None);
-        assert!(outage.pause(&lost()).is_some(), "a network may take its time");
+        assert!(outage.pause(&stopped, now).is_some());
+        assert_eq!(outage.pause(&stopped, now + RESTART * 2), None);
+        assert!(outage.pause(&lost(), now + RESTART * 2).is_some(), "a network may take its time");
     }
 }
