@@ -24,10 +24,18 @@ pub(crate) async fn base(client: &Client, plan: &mut ClusterPlan) -> Result<(), 
     let (namespace, rest) = plan.base.split_first_mut().ok_or_else(|| Error::failed("the plan is empty"))?;
     let created = create(client, namespace).await?;
     objects::own_by(rest, &plan.namespace, &created.uid().unwrap_or_default());
-    try_join_all(rest.iter().map(|object| create(client, object))).await?;
+    // A binding is refused as long as its role is not there, to users who may bind only what they hold.
+    let (bindings, others): (Vec<_>, Vec<_>) = rest.iter().partition(|object| is_binding(object));
+    for objects in [others, bindings] {
+        try_join_all(objects.into_iter().map(|object| create(client, object))).await?;
+    }
     let address = service_address(client, &plan.namespace).await?;
     objects::with_service_address(&mut plan.agents, address);
     Ok(())
+}
+
+fn is_binding(object: &DynamicObject) -> bool {
+    object.types.as_ref().is_some_and(|types| types.kind.ends_with("RoleBinding"))
 }
 
 /// Creates one object.

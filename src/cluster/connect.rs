@@ -14,10 +14,10 @@ mod failure;
 mod kubeconfig;
 mod proxy;
 
-pub(crate) use failure::failed;
-pub(crate) use kubeconfig::names_in_kubeconfig;
 use failure::Peer;
+pub(crate) use failure::failed;
 use kubeconfig::Chosen;
+pub(crate) use kubeconfig::names_in_kubeconfig;
 
 /// Longest wait for the first answer, unless `--request-timeout` says otherwise.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -32,8 +32,10 @@ const DAEMON_SETS: usize = 3;
 /// A request that fails; a server that is too old.
 pub(crate) async fn gather(connection: &Connection, request: &Request) -> Result<Facts, Error> {
     let client = &connection.client;
-    let version = async { client.apiserver_version().await.map_err(|error| failed("cannot read the server's version", &error)) };
-    let groups = async { client.list_api_groups().await.map_err(|error| failed("cannot read the server's API groups", &error)) };
+    let version =
+        async { client.apiserver_version().await.map_err(|error| failed("cannot read the server's version", &error)) };
+    let groups =
+        async { client.list_api_groups().await.map_err(|error| failed("cannot read the server's API groups", &error)) };
     let (version, groups, listed) = try_join3(version, groups, nodes(client)).await?;
     let (mut nodes, nodes_refused) = match listed {
         Listed::Nodes(nodes) => (nodes, None),

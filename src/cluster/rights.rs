@@ -113,7 +113,9 @@ async fn admission(client: &Client, request: &Request) -> Result<(), Error> {
     let dry_run = PostParams { dry_run: true, ..PostParams::default() };
     match Api::<Namespace>::all(client.clone()).create(&dry_run, &namespace).await {
         Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == 409 => Err(taken(request.namespace.as_deref().unwrap_or_default())),
+        Err(kube::Error::Api(status)) if status.code == 409 => {
+            Err(taken(request.namespace.as_deref().unwrap_or_default()))
+        }
         Err(error) => Err(super::connect::failed("the cluster would refuse the capture's namespace", &error)),
     }
 }

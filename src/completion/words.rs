@@ -140,7 +140,9 @@ fn fixed<const N: usize>(words: [&str; N], prefix: &str, before: &str) -> Wanted
 fn positional(command: &Command, prefix: &str) -> Wanted {
     let Some(arg) = command.get_positionals().next() else { return Wanted::Words(Vec::new()) };
     match arg.get_id().as_str() {
-        "capture" | "captures" => Wanted::Live { kind: Kind::Captures, prefix: prefix.to_owned(), before: String::new() },
+        "capture" | "captures" => {
+            Wanted::Live { kind: Kind::Captures, prefix: prefix.to_owned(), before: String::new() }
+        }
         "file" => Wanted::Files,
         "or" if "or".starts_with(prefix) => {
             let help = "begins another rule".to_owned();

@@ -69,12 +69,7 @@ pub fn packets(args: &PacketsArgs, groups: &[Options], around: &Surroundings) ->
     request(packets_anywhere(args, groups, around)?, &args.cluster, &args.capture, around)
 }
 
-fn request(
-    mut plan: Plan,
-    args: &ClusterArgs,
-    capture: &CaptureArgs,
-    around: &Surroundings,
-) -> Result<Request, Error> {
+fn request(mut plan: Plan, args: &ClusterArgs, capture: &CaptureArgs, around: &Surroundings) -> Result<Request, Error> {
     debug_assert!(!is_local(capture), "local captures have a plan of their own");
     plan.config.node = "".into();
     plan.config.agent_ip = None;
@@ -165,10 +160,7 @@ fn namespace(args: &ClusterArgs, around: &Surroundings) -> Result<Option<String>
 
 fn is_label(name: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&name.len())
-        && name.bytes().all(inner)
-        && !name.starts_with('-')
-        && !name.ends_with('-')
+    (1..=63).contains(&name.len()) && name.bytes().all(inner) && !name.starts_with('-') && !name.ends_with('-')
 }
 
 /// Only what no reference can hold is refused; the nodes' runtime knows the rest.

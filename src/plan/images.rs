@@ -66,7 +66,8 @@ pub(super) fn selected(request: &Request, node: &Node) -> bool {
 /// Where the collector goes: the group with the most nodes that take ordinary pods.
 pub(super) fn collector_group<'a>(groups: &'a [Group], facts: &Facts) -> &'a Group {
     let open = |group: &&Group| {
-        let takes_pods = |name: &&String| facts.nodes.iter().any(|node| node.name == **name && node.ready && !node.reserved);
+        let takes_pods =
+            |name: &&String| facts.nodes.iter().any(|node| node.name == **name && node.ready && !node.reserved);
         group.nodes.iter().filter(takes_pods).count()
     };
     // Of equal ones `max_by_key` takes the last; groups are sorted with the largest first.
@@ -103,7 +104,10 @@ fn obstacle(request: &Request, node: &Node, identity: &Identity) -> Option<Strin
         return Some("it is virtual, there is no kernel of its own".to_owned());
     }
     if node.os != "linux" {
-        return Some(format!("it runs {}, agents need Linux", if node.os.is_empty() { "an unknown system" } else { &node.os }));
+        return Some(format!(
+            "it runs {}, agents need Linux",
+            if node.os.is_empty() { "an unknown system" } else { &node.os }
+        ));
     }
     if request.image.is_some() {
         return None;
@@ -121,7 +125,8 @@ fn obstacle(request: &Request, node: &Node, identity: &Identity) -> Option<Strin
 /// The images of a node that our stage can run in, best first: what makes sandboxes is on every node and smallest, so it is
 /// pinned and never collected as garbage; else what DaemonSets run there.
 fn candidates(node: &Node) -> Vec<String> {
-    let sandboxes = node.images.iter().filter_map(|names| names.iter().any(|name| is_sandbox(name)).then(|| best_name(names)));
+    let sandboxes =
+        node.images.iter().filter_map(|names| names.iter().any(|name| is_sandbox(name)).then(|| best_name(names)));
     let mut found: Vec<String> = sandboxes.flatten().collect();
     // A node may keep those of older versions too: the newest is the one in use.
     found.sort_by(|a, b| version(b).cmp(&version(a)).then_with(|| a.cmp(b)));
@@ -163,9 +168,9 @@ fn cover(arch: &Option<String>, mut nodes: Vec<&Node>, selected: &[&Node]) -> Ve
     let mut groups = Vec::new();
     while let Some(image) = most_common(&nodes) {
         let (with, without): (Vec<_>, Vec<_>) = nodes.iter().partition(|node| candidates(node).contains(&image));
-        let others = candidates(with[0]).into_iter().filter(|other| {
-            *other != image && with.iter().all(|node| candidates(node).contains(other))
-        });
+        let others = candidates(with[0])
+            .into_iter()
+            .filter(|other| *other != image && with.iter().all(|node| candidates(node).contains(other)));
         let images = std::iter::once(image.clone()).chain(others).collect();
         let is_all = with.len() == of_arch;
         groups.push(group(arch.clone(), images, &with, is_all));
@@ -204,7 +209,8 @@ fn no_node(request: &Request, facts: &Facts) -> Error {
     }
     let text = format!("--node-selector {}: matches none of the {} nodes", request.nodes, facts.nodes.len());
     let near = near(request, facts);
-    let hint = if near.is_empty() { "kubectl get nodes --show-labels".to_owned() } else { format!("nodes have {near}") };
+    let hint =
+        if near.is_empty() { "kubectl get nodes --show-labels".to_owned() } else { format!("nodes have {near}") };
     Error::failed(text).hint(hint)
 }
 
@@ -213,7 +219,11 @@ fn near(request: &Request, facts: &Facts) -> String {
     let keys: Vec<String> = selector::affinity(&request.nodes).into_iter().map(|requirement| requirement.key).collect();
     let last = |key: &str| key.rsplit('/').next().unwrap_or(key).to_lowercase();
     let same = labels(facts, |key| keys.iter().any(|wanted| wanted == key));
-    let alike = || labels(facts, |key| keys.iter().any(|wanted| last(key).contains(&last(wanted)) || last(wanted).contains(&last(key))));
+    let alike = || {
+        labels(facts, |key| {
+            keys.iter().any(|wanted| last(key).contains(&last(wanted)) || last(wanted).contains(&last(key)))
+        })
+    };
     let found = if same.is_empty() { alike() } else { same };
     found.into_iter().take(NEAR).collect::<Vec<_>>().join(", ")
 }

@@ -130,7 +130,10 @@ pub fn plan(request: &Request, facts: &Facts, identity: &Identity) -> Result<Clu
     if request.require_all_nodes
         && let Some(first) = skipped.first()
     {
-        return Err(Error::failed(format!("--require-all-nodes: node {} cannot capture: {}", first.node, first.reason)));
+        return Err(Error::failed(format!(
+            "--require-all-nodes: node {} cannot capture: {}",
+            first.node, first.reason
+        )));
     }
     let home = images::collector_group(&groups, facts);
     assemble(&Capture { request, identity, facts: Some(facts) }, &groups, home, skipped)
@@ -189,7 +192,9 @@ fn notes(capture: &Capture<'_>, skipped: &[Skipped]) -> Vec<String> {
     let mut notes: Vec<String> =
         skipped.iter().map(|skipped| format!("node {} is left out: {}", skipped.node, skipped.reason)).collect();
     let not_ready = capture.facts.into_iter().flat_map(|facts| &facts.nodes).filter(|node| {
-        !node.ready && !skipped.iter().any(|skipped| skipped.node == node.name) && images::selected(capture.request, node)
+        !node.ready
+            && !skipped.iter().any(|skipped| skipped.node == node.name)
+            && images::selected(capture.request, node)
     });
     notes.extend(not_ready.map(|node| format!("node {} is not ready: it takes part when it is", node.name)));
     notes

@@ -13,7 +13,9 @@ pub(super) fn parse(text: Option<&str>) -> Result<Selector, Error> {
     let Some(text) = text else { return Ok(Selector::default()) };
     let wrong = |why: &str| {
         let shown = if text.is_empty() { "\"\"".into() } else { escape(text) };
-        Error::usage(format!("--node-selector {shown}: {why}; one is like zone=a,disk!=hdd,!gpu,tier in (a,b) or key:value"))
+        Error::usage(format!(
+            "--node-selector {shown}: {why}; one is like zone=a,disk!=hdd,!gpu,tier in (a,b) or key:value"
+        ))
     };
     requirements(text).into_iter().map(|part| expression(part.trim()).map_err(&wrong)).collect()
 }
@@ -140,7 +142,9 @@ mod tests {
 
     #[test]
     fn what_is_no_selector() {
-        for selector in ["", "zone=a,", "=a", "zone=a b", "zone in a", "zone in (a", "-zone", "a/b/c", "zone=-", "UPPER.io/x"] {
+        for selector in
+            ["", "zone=a,", "=a", "zone=a b", "zone in a", "zone in (a", "-zone", "a/b/c", "zone=-", "UPPER.io/x"]
+        {
             let message = parse(Some(selector)).unwrap_err().message;
             assert!(message.starts_with("--node-selector "), "{selector}: {message}");
         }
@@ -151,11 +155,14 @@ mod tests {
         let told = affinity(&parse(Some("zone=a,disk!=hdd,!gpu,tier in (a,b)")).unwrap());
         let told: Vec<_> = told.iter().map(|r| (r.key.as_str(), r.operator.as_str(), r.values.clone())).collect();
         let values = |list: &[&str]| Some(list.iter().map(|value| (*value).to_owned()).collect());
-        assert_eq!(told, [
-            ("zone", "In", values(&["a"])),
-            ("disk", "NotIn", values(&["hdd"])),
-            ("gpu", "DoesNotExist", None),
-            ("tier", "In", values(&["a", "b"])),
-        ]);
+        assert_eq!(
+            told,
+            [
+                ("zone", "In", values(&["a"])),
+                ("disk", "NotIn", values(&["hdd"])),
+                ("gpu", "DoesNotExist", None),
+                ("tier", "In", values(&["a", "b"])),
+            ]
+        );
     }
 }

@@ -48,7 +48,9 @@ impl Peer {
                 let secure = server.replacen("http://", "https://", 1);
                 Error::failed(format!("{server} speaks TLS only")).hint(format!("--server {secure}"))
             }
-            kube::Error::Api(status) if status.code == 403 => Error::failed(format!("{server}: {}", status.message.trim())),
+            kube::Error::Api(status) if status.code == 403 => {
+                Error::failed(format!("{server}: {}", status.message.trim()))
+            }
             kube::Error::Api(status) => {
                 Error::failed(format!("{server} answers with an error: {} ({})", status.message.trim(), status.code))
             }
@@ -81,7 +83,8 @@ impl Peer {
             self.server,
             self.of_context()
         );
-        Error::failed(text).hint("log in again (oc login, or your provider's command), or check with: kubectl auth whoami")
+        Error::failed(text)
+            .hint("log in again (oc login, or your provider's command), or check with: kubectl auth whoami")
     }
 
     fn no_credentials(&self, error: &AuthError) -> Error {

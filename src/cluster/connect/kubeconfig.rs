@@ -87,7 +87,9 @@ fn wrong(file: &Path, error: &dyn std::error::Error) -> Error {
 
 fn nothing() -> Error {
     let what = match env::var_os("KUBECONFIG") {
-        Some(list) if !list.is_empty() => format!("there is no file {}, which $KUBECONFIG names", list.to_string_lossy()),
+        Some(list) if !list.is_empty() => {
+            format!("there is no file {}, which $KUBECONFIG names", list.to_string_lossy())
+        }
         _ => "$KUBECONFIG is not set and there is no ~/.kube/config".to_owned(),
     };
     Error::failed(format!("no kubeconfig: {what}")).hint("--kubeconfig FILE; or --local to capture on this machine")
@@ -95,7 +97,8 @@ fn nothing() -> Error {
 
 fn no_context(kubeconfig: &Kubeconfig) -> Error {
     if kubeconfig.contexts.is_empty() {
-        return Error::failed("the kubeconfig names no cluster").hint("--kubeconfig FILE; or --local to capture on this machine");
+        return Error::failed("the kubeconfig names no cluster")
+            .hint("--kubeconfig FILE; or --local to capture on this machine");
     }
     let names = names(kubeconfig.contexts.iter().map(|context| &context.name));
     Error::failed("the kubeconfig has no current context").hint(format!("--context with one of: {names}"))
@@ -127,12 +130,16 @@ pub(crate) fn names_in_kubeconfig(args: &KubeArgs) -> Option<Names> {
 fn check(kubeconfig: &Kubeconfig, name: &str, args: &KubeArgs) -> Result<(), Error> {
     let Some(context) = find_context(kubeconfig, name) else {
         let known = names(kubeconfig.contexts.iter().map(|context| &context.name));
-        return Err(Error::failed(format!("context {name}: not in the kubeconfig")).hint(format!("contexts are: {known}")));
+        return Err(
+            Error::failed(format!("context {name}: not in the kubeconfig")).hint(format!("contexts are: {known}"))
+        );
     };
     let cluster = args.cluster.as_ref().unwrap_or(&context.cluster);
     if !kubeconfig.clusters.iter().any(|known| &known.name == cluster) {
         let known = names(kubeconfig.clusters.iter().map(|cluster| &cluster.name));
-        return Err(Error::failed(format!("cluster {cluster}: not in the kubeconfig")).hint(format!("clusters are: {known}")));
+        return Err(
+            Error::failed(format!("cluster {cluster}: not in the kubeconfig")).hint(format!("clusters are: {known}"))
+        );
     }
     let user = args.user.as_ref().or(context.user.as_ref()).filter(|user| !user.is_empty());
     if let Some(user) = user

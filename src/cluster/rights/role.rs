@@ -92,7 +92,9 @@ fn grant(user: &str, rights: &[Right]) -> String {
 fn subject(user: &str) -> String {
     let account = user.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
     let fields = match account {
-        Some((namespace, name)) => BTreeMap::from([("kind", "ServiceAccount"), ("name", name), ("namespace", namespace)]),
+        Some((namespace, name)) => {
+            BTreeMap::from([("kind", "ServiceAccount"), ("name", name), ("namespace", namespace)])
+        }
         None => BTreeMap::from([("apiGroup", "rbac.authorization.k8s.io"), ("kind", "User"), ("name", user)]),
     };
     serde_json::to_string(&fields).unwrap_or_default()

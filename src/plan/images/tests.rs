@@ -35,7 +35,12 @@ fn the_newest_sandbox_image_is_first_and_has_its_tag() {
 
 #[test]
 fn sandbox_images_of_distributions_are_known_by_their_last_part() {
-    for name in ["registry.k8s.io/pause:3.10", "localhost/kubernetes/pause", "rancher/mirrored-pause:3.6", "x/eks/pause@sha256:aa"] {
+    for name in [
+        "registry.k8s.io/pause:3.10",
+        "localhost/kubernetes/pause",
+        "rancher/mirrored-pause:3.6",
+        "x/eks/pause@sha256:aa",
+    ] {
         assert!(is_sandbox(name), "{name}");
     }
     for name in ["example.org/pausable:1", "example.org/pause/app:1", "busybox"] {
@@ -49,16 +54,22 @@ fn nodes_that_share_an_image_share_a_group() {
     let other: &[&[&str]] = &[&["example.org/pause:1"]];
     let (groups, skipped) =
         grouped("flows", vec![with_images("n1", pause), with_images("n2", other), with_images("n3", pause)]);
-    assert_eq!(groups, [
-        (names(&["n1", "n3"]), names(&["registry.k8s.io/pause:3.10"]), false),
-        (names(&["n2"]), names(&["example.org/pause:1"]), false),
-    ]);
+    assert_eq!(
+        groups,
+        [
+            (names(&["n1", "n3"]), names(&["registry.k8s.io/pause:3.10"]), false),
+            (names(&["n2"]), names(&["example.org/pause:1"]), false),
+        ]
+    );
     assert!(skipped.is_empty());
 }
 
 #[test]
 fn without_a_sandbox_image_those_of_daemon_sets_serve() {
-    let node = Node { daemon_images: names(&["b.example/cni@sha256:bb", "a.example/csi@sha256:aa"]), ..with_images("n1", &[]) };
+    let node = Node {
+        daemon_images: names(&["b.example/cni@sha256:bb", "a.example/csi@sha256:aa"]),
+        ..with_images("n1", &[])
+    };
     let (groups, _) = grouped("flows", vec![node]);
     assert_eq!(groups[0].1, names(&["a.example/csi@sha256:aa", "b.example/cni@sha256:bb"]));
 }
@@ -66,38 +77,45 @@ fn without_a_sandbox_image_those_of_daemon_sets_serve() {
 #[test]
 fn nodes_that_cannot_capture_are_left_out_with_the_reason() {
     let pause: &[&[&str]] = &[&["registry.k8s.io/pause:3.10"]];
-    let (groups, skipped) = grouped("flows", vec![
-        with_images("n1", pause),
-        Node { os: "windows".to_owned(), ..with_images("w1", pause) },
-        Node { is_virtual: true, ..with_images("v1", pause) },
-        Node { arch: "s390x".to_owned(), ..with_images("z1", pause) },
-        with_images("bare", &[]),
-    ]);
+    let (groups, skipped) = grouped(
+        "flows",
+        vec![
+            with_images("n1", pause),
+            Node { os: "windows".to_owned(), ..with_images("w1", pause) },
+            Node { is_virtual: true, ..with_images("v1", pause) },
+            Node { arch: "s390x".to_owned(), ..with_images("z1", pause) },
+            with_images("bare", &[]),
+        ],
+    );
     assert_eq!(groups.len(), 1);
     let reasons: Vec<_> = skipped.iter().map(|skipped| format!("{}: {}", skipped.node, skipped.reason)).collect();
-    assert_eq!(reasons, [
-        "w1: it runs windows, agents need Linux",
-        "v1: it is virtual, there is no kernel of its own",
-        "z1: it is s390x, and there is no executable for that beside this one; --image can bring one",
-        "bare: it names no image that could be used; --image can bring one",
-    ]);
+    assert_eq!(
+        reasons,
+        [
+            "w1: it runs windows, agents need Linux",
+            "v1: it is virtual, there is no kernel of its own",
+            "z1: it is s390x, and there is no executable for that beside this one; --image can bring one",
+            "bare: it names no image that could be used; --image can bring one",
+        ]
+    );
     // The one node of its architecture with an image, but not the only one of its architecture.
     assert!(!groups[0].2);
 }
 
 #[test]
 fn a_published_image_serves_every_architecture() {
-    let (groups, skipped) = grouped("flows --image example.org/n:1", vec![
-        with_images("n1", &[]),
-        Node { arch: "s390x".to_owned(), ..with_images("z1", &[]) },
-    ]);
+    let (groups, skipped) = grouped(
+        "flows --image example.org/n:1",
+        vec![with_images("n1", &[]), Node { arch: "s390x".to_owned(), ..with_images("z1", &[]) }],
+    );
     assert_eq!(groups, [(names(&["n1", "z1"]), names(&["example.org/n:1"]), true)]);
     assert!(skipped.is_empty());
 }
 
 #[test]
 fn a_selector_without_nodes_shows_labels_that_are_near() {
-    let node = Node { labels: [("topology.kubernetes.io/zone".to_owned(), "a".to_owned())].into(), ..node("n1", "amd64") };
+    let node =
+        Node { labels: [("topology.kubernetes.io/zone".to_owned(), "a".to_owned())].into(), ..node("n1", "amd64") };
     let error = groups(&request("flows --node-selector zone=a"), Some(&facts(vec![node])), &identity()).unwrap_err();
     assert_eq!(error.message, "--node-selector zone=a: matches none of the 1 nodes");
     assert_eq!(error.hint.as_deref(), Some("nodes have topology.kubernetes.io/zone=a"));
@@ -110,6 +128,9 @@ fn the_collector_goes_where_ordinary_pods_go() {
     let reserved = |name: &str, reserved| Node { reserved, ..node(name, "amd64") };
     let facts = facts(vec![reserved("cp1", true), reserved("cp2", true), reserved("cp3", true), reserved("n1", false)]);
     assert_eq!(collector_group(&groups, &facts).nodes, ["n1"]);
-    let all_reserved = Facts { nodes: facts.nodes.into_iter().map(|node| Node { reserved: true, ..node }).collect(), ..Facts::default() };
+    let all_reserved = Facts {
+        nodes: facts.nodes.into_iter().map(|node| Node { reserved: true, ..node }).collect(),
+        ..Facts::default()
+    };
     assert_eq!(collector_group(&groups, &all_reserved).nodes.len(), 3);
 }

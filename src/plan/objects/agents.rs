@@ -124,7 +124,8 @@ fn secure(container: &mut Container, rights: &Rights) {
         Some(rights.capabilities.iter().map(|name| (*name).to_owned()).collect());
     if rights.named_namespaces {
         // Runtimes' own profile forbids looking at the processes of others, and with them their namespaces.
-        context.app_armor_profile = Some(AppArmorProfile { type_: "Unconfined".to_owned(), ..AppArmorProfile::default() });
+        context.app_armor_profile =
+            Some(AppArmorProfile { type_: "Unconfined".to_owned(), ..AppArmorProfile::default() });
     }
 }
 

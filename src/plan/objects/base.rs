@@ -17,7 +17,13 @@ use super::{
     Capture, Pair, access,
     template::{Place, dress, dynamic, parse, selector},
 };
-use crate::{error::Error, marks, plan::{cluster::Request, images::Group}, pod::settings::Settings, version::VERSION};
+use crate::{
+    error::Error,
+    marks,
+    plan::{cluster::Request, images::Group},
+    pod::settings::Settings,
+    version::VERSION,
+};
 
 /// All of it in the order of creation.
 pub(super) fn all(

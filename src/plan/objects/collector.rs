@@ -86,7 +86,11 @@ pub(super) fn size(volumes: &mut [Volume], bytes: Option<u64>) {
 
 /// The stages, executable.
 pub(super) fn stage_volume() -> Volume {
-    let map = ConfigMapVolumeSource { name: "stage".to_owned(), default_mode: Some(0o555), ..ConfigMapVolumeSource::default() };
+    let map = ConfigMapVolumeSource {
+        name: "stage".to_owned(),
+        default_mode: Some(0o555),
+        ..ConfigMapVolumeSource::default()
+    };
     Volume { name: "stage".to_owned(), config_map: Some(map), ..Volume::default() }
 }
 

@@ -15,10 +15,8 @@ pub(super) fn affinity(group: &Group, selected: Vec<NodeSelectorRequirement>) ->
     expressions.extend(selected);
     let terms = if group.is_all { vec![term(&expressions, None)] } else { one_by_one(group, &expressions) };
     let required = NodeSelector { node_selector_terms: terms };
-    let node = NodeAffinity {
-        required_during_scheduling_ignored_during_execution: Some(required),
-        ..NodeAffinity::default()
-    };
+    let node =
+        NodeAffinity { required_during_scheduling_ignored_during_execution: Some(required), ..NodeAffinity::default() };
     Affinity { node_affinity: Some(node), ..Affinity::default() }
 }
 

@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use flow::{CaptureConfig, config::Mode};
-use k8s_openapi::{
-    api::core::v1::ResourceRequirements,
-    apimachinery::pkg::api::resource::Quantity,
-};
+use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::api::resource::Quantity};
 
 use super::Executable;
 
@@ -35,10 +32,10 @@ pub(super) fn agent_memory(config: &CaptureConfig) -> u64 {
 pub(super) fn agent(config: &CaptureConfig, executable: Option<&Executable>) -> ResourceRequirements {
     let memory = agent_memory(config);
     // No CPU limit: an agent that is throttled loses packets.
-    requirements(&[("cpu", "20m".to_owned()), ("memory", mib(64 * MIB)), ("ephemeral-storage", mib(work(executable)))], &[
-        ("memory", mib(memory)),
-        ("ephemeral-storage", mib(work(executable) + SPARE)),
-    ])
+    requirements(
+        &[("cpu", "20m".to_owned()), ("memory", mib(64 * MIB)), ("ephemeral-storage", mib(work(executable)))],
+        &[("memory", mib(memory)), ("ephemeral-storage", mib(work(executable) + SPARE))],
+    )
 }
 
 /// Logs and what the runtime writes for a container.

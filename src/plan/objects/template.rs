@@ -11,7 +11,8 @@ use crate::{error::Error, marks};
 
 /// Parses a manifest of ours.
 pub(super) fn parse<T: DeserializeOwned>(manifest: &str) -> Result<T, Error> {
-    serde_saphyr::from_str(manifest).map_err(|error| Error::failed(format!("a manifest is wrong, please report it: {error}")))
+    serde_saphyr::from_str(manifest)
+        .map_err(|error| Error::failed(format!("a manifest is wrong, please report it: {error}")))
 }
 
 /// The object as any object.

@@ -36,7 +36,12 @@ pub(in crate::plan) fn node(name: &str, arch: &str) -> Node {
 }
 
 fn facts() -> Facts {
-    Facts { version: (1, 36), version_text: "v1.36.2".to_owned(), nodes: vec![node("n1", "amd64"), node("n2", "amd64")], ..Facts::default() }
+    Facts {
+        version: (1, 36),
+        version_text: "v1.36.2".to_owned(),
+        nodes: vec![node("n1", "amd64"), node("n2", "amd64")],
+        ..Facts::default()
+    }
 }
 
 fn planned(line: &str, facts: &Facts) -> ClusterPlan {
@@ -94,24 +99,27 @@ fn the_objects_with_a_published_image_and_no_cluster() {
 #[test]
 fn the_namespace_is_first_and_pods_are_last() {
     let plan = planned("flows", &facts());
-    assert_eq!(listed(&plan), [
-        "Namespace netobserv-k3v9a2bx",
-        "ServiceAccount agent",
-        "ServiceAccount collector",
-        "Role collector",
-        "RoleBinding collector",
-        "ClusterRole netobserv-k3v9a2bx-names",
-        "ClusterRoleBinding netobserv-k3v9a2bx-names",
-        "Secret collector-tls",
-        "Secret agent-tls",
-        "ConfigMap capture",
-        "ConfigMap stage",
-        "Service collector",
-        "NetworkPolicy collector",
-        "Lease client",
-        "Pod collector",
-        "DaemonSet agent-amd64",
-    ]);
+    assert_eq!(
+        listed(&plan),
+        [
+            "Namespace netobserv-k3v9a2bx",
+            "ServiceAccount agent",
+            "ServiceAccount collector",
+            "Role collector",
+            "RoleBinding collector",
+            "ClusterRole netobserv-k3v9a2bx-names",
+            "ClusterRoleBinding netobserv-k3v9a2bx-names",
+            "Secret collector-tls",
+            "Secret agent-tls",
+            "ConfigMap capture",
+            "ConfigMap stage",
+            "Service collector",
+            "NetworkPolicy collector",
+            "Lease client",
+            "Pod collector",
+            "DaemonSet agent-amd64",
+        ]
+    );
 }
 
 #[test]
@@ -141,7 +149,10 @@ fn what_is_cluster_scoped_belongs_to_the_namespace_and_never_blocks_it() {
     assert_eq!(kinds, ["ClusterRole", "ClusterRoleBinding", "SecurityContextConstraints"]);
     for object in owned {
         let owner = &object.metadata.owner_references.as_ref().unwrap()[0];
-        assert_eq!((owner.kind.as_str(), owner.uid.as_str(), owner.block_owner_deletion), ("Namespace", "5d5d0c6b", None));
+        assert_eq!(
+            (owner.kind.as_str(), owner.uid.as_str(), owner.block_owner_deletion),
+            ("Namespace", "5d5d0c6b", None)
+        );
     }
 }
 

@@ -31,7 +31,10 @@ fn all_that_is_missing_is_in_one_sentence_and_one_role() {
     let role = hint.find("apiVersion").unwrap();
     let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(&hint[role..]).unwrap();
     assert_eq!(documents[0]["rules"].as_array().unwrap().len(), 3);
-    assert_eq!(documents[1]["subjects"][0], serde_json::json!({"kind": "ServiceAccount", "namespace": "team", "name": "jane"}));
+    assert_eq!(
+        documents[1]["subjects"][0],
+        serde_json::json!({"kind": "ServiceAccount", "namespace": "team", "name": "jane"})
+    );
     assert_eq!(documents[1]["roleRef"]["name"], documents[0]["metadata"]["name"]);
 }
 
@@ -39,5 +42,8 @@ fn all_that_is_missing_is_in_one_sentence_and_one_role() {
 fn rights_for_single_objects_keep_their_names() {
     let named = |name| Right { name: Some(name), ..right("", "configmaps", "get") };
     let text = role("x", &[right("", "configmaps", "get"), named("a"), named("b")]);
-    assert!(text.ends_with("- apiGroups: [\"\"]\n  resources: [configmaps]\n  resourceNames: [a, b]\n  verbs: [get]\n"), "{text}");
+    assert!(
+        text.ends_with("- apiGroups: [\"\"]\n  resources: [configmaps]\n  resourceNames: [a, b]\n  verbs: [get]\n"),
+        "{text}"
+    );
 }
