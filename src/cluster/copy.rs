@@ -28,7 +28,7 @@ use bars::Bars;
 use transfer::Transfer;
 
 /// How long the pod may take to hash its files.
-const LISTING: Duration = Duration::from_secs(120);
+const LISTING: Duration = Duration::from_mins(2);
 
 /// Where the files are.
 #[derive(Clone)]

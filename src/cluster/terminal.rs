@@ -21,7 +21,6 @@ mod reconnect;
 mod size;
 
 pub(crate) use abilities::Abilities;
-pub(crate) use pulse::PULSE;
 pub(crate) use raw::restore;
 pub(crate) use reconnect::attend;
 

@@ -16,8 +16,8 @@ pub(super) fn check(path: &str) -> Result<(), CopyError> {
 fn is_plain(part: &str) -> bool {
     let is_taken = |char: char| char.is_ascii_alphanumeric() || "._+-".contains(char);
     let stem = part.split('.').next().unwrap_or_default().to_ascii_lowercase();
-    let port = stem.strip_prefix("com").or(stem.strip_prefix("lpt"));
-    let is_device = DEVICES.contains(&stem.as_str()) || port.is_some_and(|digit| digit.len() == 1);
+    let numbered = stem.strip_prefix("com").or(stem.strip_prefix("lpt"));
+    let is_device = DEVICES.contains(&stem.as_str()) || numbered.is_some_and(|digit| digit.len() == 1);
     !part.starts_with('.') && !part.ends_with('.') && !part.is_empty() && part.chars().all(is_taken) && !is_device
 }
 

@@ -35,21 +35,16 @@ async fn source(dir: &Path, cuts: u32) -> (Source, Arc<Mutex<Vec<String>>>) {
     let target = target(move |words, _| {
         log.lock().unwrap().push(words.join(" "));
         let mut stdout = Vec::new();
-        let end = match words[1].as_str() {
-            "files" => {
-                serde_json::to_writer(&mut stdout, &files::list(&dir).unwrap()).unwrap();
-                End::Code(0)
-            }
-            _ => {
-                files::read(&dir, &words[2], words[4].parse().unwrap(), true, &mut stdout).unwrap();
-                let is_cut =
-                    stdout.len() > 200_000 && left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
-                if is_cut {
-                    stdout.truncate(200_000);
-                }
-                if is_cut { End::Cut } else { End::Code(0) }
-            }
-        };
+        if words[1] == "files" {
+            serde_json::to_writer(&mut stdout, &files::list(&dir).unwrap()).unwrap();
+            return Played { stdout, end: End::Code(0) };
+        }
+        files::read(&dir, &words[2], words[4].parse().unwrap(), true, &mut stdout).unwrap();
+        let is_cut = stdout.len() > 200_000 && left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+        if is_cut {
+            stdout.truncate(200_000);
+        }
+        let end = if is_cut { End::Cut } else { End::Code(0) };
         Played { stdout, end }
     })
     .await;

@@ -85,11 +85,17 @@ impl ExecError {
     /// Whether the same may work in a moment: the network, a server that starts again, a container that does.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Kubelet { .. } | Self::Lost { .. } | Self::TimedOut { .. } => true,
-            Self::NotRunning { .. } => true,
+            Self::Unreachable { .. }
+            | Self::Kubelet { .. }
+            | Self::Lost { .. }
+            | Self::TimedOut { .. }
+            | Self::NotRunning { .. } => true,
             Self::Refused { code, .. } => *code == 429 || *code >= 500,
-            Self::Forbidden { .. } | Self::Unauthorized { .. } | Self::NotFound { .. } => false,
-            Self::Start { .. } | Self::Local(_) => false,
+            Self::Forbidden { .. }
+            | Self::Unauthorized { .. }
+            | Self::NotFound { .. }
+            | Self::Start { .. }
+            | Self::Local(_) => false,
         }
     }
 

@@ -42,7 +42,7 @@ impl Keys {
             }
         }
         // The thread ended because the command took no more: what that means is told elsewhere.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -50,7 +50,9 @@ impl Modes {
                 State::Private(numbers)
             }
             (State::Private(numbers), b'h' | b'l') => {
-                numbers.into_iter().for_each(|mode| self.set(mode, byte == b'h'));
+                for mode in numbers {
+                    self.set(mode, byte == b'h');
+                }
                 State::Text
             }
             _ => State::Text,

@@ -9,7 +9,7 @@ use super::Input;
 
 /// What is typed every [`EVERY`] seconds: the report of a terminal that it has the focus (xterm's mode 1004), which no
 /// key makes and whoever does not wait for it ignores.
-pub(crate) const PULSE: &[u8] = b"\x1b[I";
+const PULSE: &[u8] = b"\x1b[I";
 /// A command that has not felt it three times may go.
 const EVERY: Duration = Duration::from_secs(5);
 

@@ -30,6 +30,7 @@ impl Raw {
     }
 
     /// What goes to the terminal, so that it can be undone should the command not do so.
+    #[expect(clippy::unused_self, reason = "only in raw mode is there something to undo")]
     pub(super) fn seen(&self, bytes: &[u8]) {
         if let Some(modes) = lent().as_mut() {
             modes.seen(bytes);

@@ -15,12 +15,12 @@ use crate::cluster::{
 };
 
 /// How long a container that does not run is waited for: restarted, it is back by then.
-const RESTART: Duration = Duration::from_secs(60);
+const RESTART: Duration = Duration::from_mins(1);
 /// A connection that held this long was one.
 const STEADY: Duration = Duration::from_secs(5);
 
 /// Runs `command` in our terminal, and again whenever the connection breaks, so that whoever gave the view a name gets
-/// it back. The command is told every few seconds that somebody looks ([`super::PULSE`]). Ctrl-C ends the waiting. What cannot pass (the pod is gone, no rights) is an error, and so is whatever keeps
+/// it back. The command is told every few seconds that somebody looks ([`super::pulse`]). Ctrl-C ends the waiting. What cannot pass (the pod is gone, no rights) is an error, and so is whatever keeps
 /// the first connection from being made.
 pub(crate) async fn attend(target: &Target, command: &[String], interrupts: &Interrupts) -> Result<Ended, ExecError> {
     let mut outage = Outage::default();
