@@ -138,7 +138,7 @@ fn hash(file: &mut File) -> io::Result<String> {
 
 /// A finished hash, as it is printed.
 pub(crate) fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", hash.finalize())
 }
 
 /// Writes the file `name` of `dir`, from byte `from` to its end, to `out`; deflated (RFC 1950) if asked.
