@@ -117,5 +117,18 @@ fn find<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
     command.get_arguments().find(is_named)
 }
 
+/// The words without what nobody else may read: they are kept in files and on the cluster.
+pub fn without_secrets(mut words: Vec<String>) -> Vec<String> {
+    let mut is_secret = false;
+    for word in &mut words {
+        if std::mem::replace(&mut is_secret, word == "--token" || word == "token") {
+            "***".clone_into(word);
+        } else if let Some((option, _)) = word.split_once('=').filter(|(option, _)| option.trim_start_matches('-') == "token") {
+            *word = format!("{option}=***");
+        }
+    }
+    words
+}
+
 #[cfg(test)]
 mod tests;

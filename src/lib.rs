@@ -37,7 +37,7 @@ struct Context {
     report: Report,
     /// `--color`.
     colour: ColourChoice,
-    /// The command as typed, for the files.
+    /// The command as typed, for the files; what is secret is not in it.
     typed: Vec<String>,
 }
 
@@ -80,7 +80,7 @@ fn invoked_as(program: &str) -> &'static str {
 
 fn run(parsed: Parsed) -> u8 {
     let colour = surroundings::colour(parsed.cli.global);
-    let context = Context { report: Report::new(colour), colour, typed: parsed.typed };
+    let context = Context { report: Report::new(colour), colour, typed: argv::without_secrets(parsed.typed) };
     log::start(parsed.cli.global);
     let groups = parsed.matches.subcommand().map(|(_, matches)| matches);
     dispatch(parsed.cli.command, groups, &context).unwrap_or_else(|error| {

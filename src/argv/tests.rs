@@ -70,3 +70,10 @@ fn options_before_the_command_are_options_of_the_whole() {
 fn after_two_dashes_nothing_is_changed() {
     check("flows -- a_b=c", "flows -- a_b=c");
 }
+
+#[test]
+fn a_token_is_not_kept() {
+    let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(without_secrets(words("ocn flows --token abc --port 80")), words("ocn flows --token *** --port 80"));
+    assert_eq!(without_secrets(words("ocn flows --token=abc token=x -o json")), words("ocn flows --token=*** token=*** -o json"));
+}

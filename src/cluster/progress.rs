@@ -5,8 +5,6 @@ use std::{collections::BTreeMap, time::Duration};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::report;
-
 /// Nodes with a line of their own; of more there is one line for all that are well.
 const LINES: usize = 10;
 
@@ -52,7 +50,7 @@ impl Progress {
         if let Some(bar) = &bar {
             bar.set_message(format!("{name}  {words}"));
             if done {
-                bar.finish();
+                bar.disable_steady_tick();
             }
         }
         self.nodes.insert(name.to_owned(), Node { bar, words: words.to_owned(), done });
@@ -69,19 +67,10 @@ impl Progress {
         (self.is_terminal && self.total <= LINES).then(|| self.lines.add(spinner(self.colour)))
     }
 
-    /// Words above what changes; they stay.
-    pub(crate) fn say(&self, words: &str) {
-        if self.is_terminal {
-            // A terminal that has gone is no reason to stop.
-            let _ = self.lines.println(words);
-        } else {
-            report::plain(words);
-        }
-    }
-
     /// Takes everything that changes off the screen.
     pub(crate) fn clear(&self) {
-        let _ = self.lines.clear();
+        let bars = self.nodes.values().filter_map(|node| node.bar.as_ref());
+        bars.chain([&self.step]).for_each(ProgressBar::finish_and_clear);
     }
 }
 

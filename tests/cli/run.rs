@@ -21,7 +21,10 @@ pub(crate) struct Ran {
 pub(crate) fn command(dir: &Path) -> Command {
     let mut command = Command::new(BINARY);
     command.current_dir(dir).stdin(Stdio::null());
-    for variable in ["NO_COLOR", "SSH_CONNECTION", "RUST_BACKTRACE"] {
+    command.env("HOME", "/nonexistent");
+    let proxies = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
+    let others = ["NO_COLOR", "SSH_CONNECTION", "RUST_BACKTRACE", "KUBECONFIG", "NETOBSERV_NAMESPACE"];
+    for variable in proxies.into_iter().chain(others) {
         command.env_remove(variable);
     }
     command

@@ -61,7 +61,8 @@ const USAGE: &[(&str, &str)] = &[
     ("flows --local --cache-max-flows 1", "1 is not in 64..=16777216"),
     // Choices
     ("flows --local --copy=perhaps", "'perhaps' for '--copy[=<BOOL>]'"),
-    ("flows --local -o yaml", "'yaml' for '--output <FORMAT>'"),
+    ("flows --local -o yaml", "-o yaml: goes with --dry-run=client on a cluster; with --local allowed are json and wide"),
+    ("view a.db -o yaml", "'yaml' for '--output <FORMAT>'"),
     ("flows --local --tc-attach xdp", "'xdp' for '--tc-attach <HOW>'"),
     ("flows --local --enable_rtt=maybe", "'maybe' for '--enable-rtt"),
     ("flows --local --color sometimes", "'sometimes' for '--color <WHEN>'"),
@@ -74,6 +75,24 @@ const USAGE: &[(&str, &str)] = &[
     ("flows --local --exclude-interfaces /(/", "--exclude-interfaces /(/: not a regular expression: unclosed group"),
     ("flows --local --interfaces /eth", "a regular expression stands between two slashes"),
     ("flows --local --netns \"\"", "--netns \"\": allowed are"),
+    // On a cluster
+    ("flows --node-selector zone=a=b", "--node-selector zone=a=b: not a label's value"),
+    ("flows --capture-namespace Mine", "--capture-namespace Mine: not a namespace; a name has 1 to 63 of a-z, 0-9 and -"),
+    ("flows --image \"\"", "--image \"\": not an image"),
+    ("flows --lease 5s", "--lease 5s: allowed are 10s to 168h"),
+    ("flows --keep soon", "'soon' for '--keep <TIME>': not a duration"),
+    ("flows --subnet-label office", "--subnet-label: "),
+    ("flows --netns blue", "--netns blue: names and paths are for --local; on a cluster allowed are all and current"),
+    ("flows --background --stream-home", "--stream-home: needs this command to stay, --background lets it return"),
+    ("flows -o yaml", "-o yaml: goes with --dry-run=client"),
+    ("flows --dry-run=server", "--dry-run=server: allowed is client"),
+    ("cleanup k3v9a2bx --all", "cannot be used with"),
+    ("stop one two", "unexpected argument 'two'"),
+    ("attach -o json", "unexpected argument '-o'"),
+    // What a cluster gives its meaning
+    ("flows --local --background", "--background: is for captures on a cluster, --local captures on this machine"),
+    ("packets --local --yaml", "--yaml: is for captures on a cluster"),
+    ("flows --local --context staging", "--context: is for captures on a cluster"),
     // Unknown
     ("flows --local --prot tcp", "unexpected argument '--prot'"),
     ("flows --local prots=1,2", "unexpected argument '--prots'"),
@@ -86,15 +105,24 @@ const USAGE: &[(&str, &str)] = &[
 
 /// The same for what is right in itself but does not work.
 const FAILED: &[(&str, &str)] = &[
-    ("flows", "flows: capturing on a cluster is not built yet; --local captures on this machine"),
-    ("packets --local=false", "packets: capturing on a cluster is not built yet"),
-    ("flows --local --yaml", "--yaml: prints the objects of a capture on a cluster, which is not built yet"),
-    ("metrics --enable_dns", "metrics: needs a cluster; not built yet"),
-    ("attach", "attach: needs a cluster; not built yet"),
-    ("follow", "follow: needs a cluster; not built yet"),
-    ("stop", "stop: needs a cluster; not built yet"),
-    ("copy", "copy: needs a cluster; not built yet"),
-    ("cleanup", "cleanup: needs a cluster; not built yet"),
+    ("metrics --enable_dns", "metrics: not built yet"),
+    // Without a cluster
+    ("flows", "no kubeconfig: $KUBECONFIG is not set and there is no ~/.kube/config"),
+    ("packets --local=false", "no kubeconfig: "),
+    ("attach", "no kubeconfig: "),
+    ("follow", "no kubeconfig: "),
+    ("stop", "no kubeconfig: "),
+    ("copy", "no kubeconfig: "),
+    ("cleanup", "no kubeconfig: "),
+    ("flows --kubeconfig missing", "kubeconfig missing: No such file"),
+    ("flows --kubeconfig file.txt", "kubeconfig file.txt: "),
+    ("flows --kubeconfig kubeconfig --context staging", "context staging: not in the kubeconfig"),
+    ("flows --kubeconfig kubeconfig --cluster there", "cluster there: not in the kubeconfig"),
+    ("flows --kubeconfig kubeconfig --user jane", "user jane: not in the kubeconfig"),
+    ("flows --kubeconfig kubeconfig", "https://127.0.0.1:1 refuses the connection: nothing listens there"),
+    ("cleanup --kubeconfig kubeconfig", "https://127.0.0.1:1 refuses the connection"),
+    ("flows --kubeconfig kubeconfig --proxy-url http://127.0.0.1:1", "the proxy http://127.0.0.1:1 refuses"),
+    ("flows --server https://name.invalid", "the name of https://name.invalid cannot be resolved"),
     ("flows --local --output-dir file.txt", "--output-dir file.txt: file.txt is not a directory"),
     ("flows --local --output-dir file.txt/below", "--output-dir file.txt/below: file.txt is not a directory"),
     ("packets --local --output-dir /dev/null/x", "--output-dir /dev/null/x: /dev/null is not a directory"),
@@ -107,6 +135,16 @@ const FAILED: &[(&str, &str)] = &[
     ("view wrong.json -o wide", "wrong.json"),
 ];
 
+/// A cluster that nobody runs.
+const KUBECONFIG: &str = "\
+apiVersion: v1
+kind: Config
+clusters: [{name: here, cluster: {server: 'https://127.0.0.1:1', insecure-skip-tls-verify: true}}]
+users: [{name: me, user: {token: secret}}]
+contexts: [{name: here, context: {cluster: here, user: me}}]
+current-context: here
+";
+
 fn damaged(dir: &Path) {
     let write = |name: &str, content: &[u8]| fs::write(dir.join(name), content).expect("a file can be written");
     write("file.txt", b"this is no capture\n");
@@ -115,6 +153,7 @@ fn damaged(dir: &Path) {
     write("torn.db", &b"SQLite format 3\0\x10\0\x02"[..]);
     // A section header block that claims to be 4 GB long.
     write("noise.pcapng", &[0x0a, 0x0d, 0x0d, 0x0a, 0xff, 0xff, 0xff, 0xff, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0]);
+    write("kubeconfig", KUBECONFIG.as_bytes());
     write("wrong.json", br#"[1, "two"]"#);
 }
 

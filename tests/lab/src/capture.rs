@@ -64,6 +64,12 @@ impl Capture {
         Self { program, arguments: vec![command.into(), "--local".into()] }
     }
 
+    /// The same on the cluster that KUBECONFIG names.
+    pub fn on_cluster(program: &str, command: &str) -> Self {
+        let capture = Self::new(program, command);
+        Self { arguments: vec![command.into()], ..capture }
+    }
+
     /// Looks at one namespace, or at one interface of it.
     #[must_use]
     pub fn of(self, netns: &Netns, interface: &str) -> Self {
@@ -93,14 +99,19 @@ impl Capture {
 
     /// Starts it and waits until it says that it is attached.
     pub fn start(&self) -> Result<Running> {
+        let mut running = self.spawn()?;
+        running.wait_for(READY, START)?;
+        Ok(running)
+    }
+
+    /// Starts it.
+    pub fn spawn(&self) -> Result<Running> {
         let directory = Arc::new(TempDir::new()?);
         let stdout = std::fs::File::create(directory.path().join("stdout"))?;
         let mut command = self.command(directory.path());
         let mut child = command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped()).spawn()?;
         let lines = forward(child.stderr.take().context("stderr")?);
-        let mut running = Running { child, lines, seen: Vec::new(), directory };
-        running.wait_for(READY, START)?;
-        Ok(running)
+        Ok(Running { child, lines, seen: Vec::new(), directory })
     }
 }
 
@@ -126,6 +137,11 @@ impl Running {
     /// Process id.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What is on its standard output so far.
+    pub fn stdout(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.directory.path().join("stdout"))?)
     }
 
     /// Where its files go.

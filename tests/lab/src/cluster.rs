@@ -111,6 +111,13 @@ pub fn leftovers() -> Result<Vec<String>> {
     Ok(found)
 }
 
+/// What is there now and was not `before`.
+pub fn leftovers_since(before: &[String]) -> Result<Vec<String>> {
+    let mut left = leftovers()?;
+    left.retain(|found| !before.contains(found));
+    Ok(left)
+}
+
 /// Names of the nodes.
 pub fn nodes() -> Result<Vec<String>> {
     let names = kubectl(["get", "nodes", "-o", "jsonpath={.items[*].metadata.name}"])?;

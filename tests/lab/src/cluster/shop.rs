@@ -8,23 +8,29 @@ use serde_json::Value;
 use super::{get, items, kubectl, kubectl_with, wait};
 
 /// A namespace with `web` (a Deployment on the second node behind a Service), `client` (a pod without owner on the
-/// first) and `local` (a DaemonSet). Gone when dropped.
+/// first), `local` (a DaemonSet), `once` (a Job) and `nightly` (a CronJob with one Job). It stays for the next test.
 #[derive(Debug)]
 pub struct Shop {
     namespace: String,
 }
 
+/// Its name.
+const NAMESPACE: &str = "shop";
+
 /// Where the server listens.
 pub const PORT: u16 = 8080;
 
 impl Shop {
-    /// Opens it and waits until everybody is there.
-    pub fn open(namespace: &str, nodes: &[String]) -> Result<Self> {
-        let shop = Self { namespace: namespace.to_owned() };
-        kubectl_with(["apply", "-f", "-"], &manifest(namespace, &nodes[0], &nodes[1]))?;
-        kubectl(["-n", namespace, "create", "job", "nightly-1", "--from=cronjob/nightly"])?;
-        wait("pods of the shop", Duration::from_secs(60), || Ok(items(&format!("-n {namespace} pods"))?.len() >= 6))?;
-        kubectl(["-n", namespace, "wait", "--for=condition=Ready", "pod", "--all", "--timeout=60s"])?;
+    /// Opens it where it is not open yet, and waits until everybody is there.
+    pub fn open(nodes: &[String]) -> Result<Self> {
+        let shop = Self { namespace: NAMESPACE.to_owned() };
+        kubectl_with(["apply", "--validate=false", "-f", "-"], &manifest(NAMESPACE, &nodes[0], &nodes[1]))?;
+        let job = get(&format!("-n {NAMESPACE} job nightly-1"));
+        if job.is_err() {
+            kubectl(["-n", NAMESPACE, "create", "job", "nightly-1", "--from=cronjob/nightly"])?;
+        }
+        wait("pods of the shop", Duration::from_secs(60), || Ok(items(&format!("-n {NAMESPACE} pods"))?.len() >= 6))?;
+        kubectl(["-n", NAMESPACE, "wait", "--for=condition=Ready", "pod", "--all", "--timeout=60s"])?;
         wait("the shop's web server", Duration::from_secs(20), || Ok(shop.requests(1).is_ok()))?;
         Ok(shop)
     }
@@ -72,13 +78,6 @@ impl Shop {
     pub fn service(&self) -> Result<String> {
         let service = get(&format!("-n {} service web", self.namespace))?;
         service["spec"]["clusterIP"].as_str().map(str::to_owned).context("clusterIP")
-    }
-}
-
-impl Drop for Shop {
-    fn drop(&mut self) {
-        let _ = kubectl(["delete", "namespace", &self.namespace, "--wait=false", "--ignore-not-found"]);
-        let _ = kubectl(["-n", &self.namespace, "delete", "pods", "--all", "--grace-period=0", "--force"]);
     }
 }
 
