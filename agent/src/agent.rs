@@ -31,7 +31,8 @@ pub struct Agent {
     filter: Mutex<Filter>,
 }
 
-/// Begins a capture. When this returns, rules are in force and programs are on everything that was there.
+/// Begins a capture. When this returns, rules are in force and programs are on everything that was there, or, where that takes
+/// longer than two seconds (more than about a hundred interfaces), on as much; the rest follows, and a notice says when.
 ///
 /// # Errors
 /// What [`preflight`] finds, or what the kernel refuses. Nothing stays attached then.

@@ -49,6 +49,10 @@ pub(super) struct Watcher {
     next_look: Instant,
     /// While the capture begins, what is attached is told as a number, not one by one.
     beginning: bool,
+    /// Nothing was attached yet.
+    is_first: bool,
+    /// Not all that is wanted is attached yet.
+    pending: bool,
     /// Namespaces that could not be entered; told once.
     closed: BTreeSet<NsId>,
     /// Namespaces without a name that were seen for the first time: a name may follow at once.
@@ -84,12 +88,14 @@ impl Watcher {
             eager: 0,
             next_look: Instant::now(),
             beginning: true,
+            is_first: true,
+            pending: false,
             closed: BTreeSet::new(),
             fresh: BTreeSet::new(),
         })
     }
 
-    /// Attaches to all there is.
+    /// Attaches to all there is, or to as much as a beginning may take; the rest follows in [`Watcher::run`].
     pub(super) fn begin(&mut self) -> Result<(), AgentError> {
         if self.netns == NetNs::All && self.source == NetnsSource::Single {
             self.tell("this kernel does not tell programs the namespace of a packet: only the current one is watched");
@@ -102,7 +108,6 @@ impl Watcher {
         if self.namespaces.values().all(|namespace| namespace.attached.is_empty()) {
             self.tell("no interface is watched yet");
         }
-        self.beginning = false;
         Ok(())
     }
 
@@ -159,10 +164,11 @@ impl Watcher {
     pub(super) fn run(mut self, wake: &PipeReader, stop: &Stop) {
         loop {
             let pause = self.next_look.saturating_duration_since(Instant::now()).min(LOOK);
+            let pause = if self.pending { Duration::ZERO } else { pause };
             if self.poll(wake, pause) || stop.requested() {
                 break;
             }
-            let mut changed = self.hear();
+            let mut changed = self.hear() | self.pending;
             self.look_for_names();
             if Instant::now() >= self.next_look {
                 changed |= self.look();

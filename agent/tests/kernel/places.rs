@@ -8,7 +8,7 @@ use std::{
 
 use agent::AgentError;
 use flow::{
-    LinkType, Stop,
+    CaptureConfig, LinkType, Stop,
     config::{NamePattern, NetNs},
 };
 
@@ -163,4 +163,29 @@ fn kernel_a_capture_ends_quickly() {
     let ended = begun.elapsed().saturating_sub(started);
     println!("start {started:?}, end {ended:?}");
     assert!(started < Duration::from_secs(2) && ended < Duration::from_secs(2));
+}
+
+#[test]
+fn kernel_records_come_before_the_last_of_many_interfaces_is_watched() {
+    const PAIRS: usize = 50;
+    if !can_run("kernel_records_come_before_the_last_of_many_interfaces_is_watched") {
+        return;
+    }
+    let mut lab = Lab::new();
+    let many = lab.namespace("m");
+    let lines = (0..PAIRS).map(|number| format!("link add {0}{number}a type veth peer name {0}{number}b", lab.prefix));
+    let lines = lines.collect::<Vec<_>>().join("\n");
+    run(&format!("echo '{lines}' | ip -n {many} -batch -"));
+    let begun = Instant::now();
+    let capture = Capture::start(CaptureConfig { netns: NetNs::Path(path(&many)), ..config(&lab.prefix) });
+    let (started, at_once) = (begun.elapsed(), capture.attached().interfaces);
+    while capture.attached().interfaces < 2 * PAIRS {
+        assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", capture.attached());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    println!("{at_once} interfaces after {started:?}, all {} after {:?}", 2 * PAIRS, begun.elapsed());
+    let outcome = capture.finish();
+    let told = outcome.notices().iter().filter(|notice| notice.contains("attached to")).count();
+    assert_eq!(told, usize::from(at_once < 2 * PAIRS), "{:?}", outcome.notices());
+    assert!(at_once > 0);
 }

@@ -1,6 +1,9 @@
 //! Bringing what is attached and what is known of interfaces in line with what is there.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use flow::LinkType;
 
@@ -13,6 +16,10 @@ use crate::{
     observer::{Attached, namespace::Namespace},
 };
 
+/// How long attaching may take before other things are looked after: with TCX the kernel waits for RCU twice for each interface,
+/// 10 to 30 ms together, and a node may have hundreds.
+const ONE_GO: Duration = Duration::from_secs(2);
+
 impl Watcher {
     /// Brings everything in line with the interfaces that are there now.
     pub(super) fn settle(&mut self) {
@@ -24,8 +31,18 @@ impl Watcher {
         }
         self.publish(&pairs);
         self.detach_unwanted();
-        self.attach_wanted();
+        self.pending = !self.attach_wanted();
         self.count();
+        self.tell_beginning();
+    }
+
+    /// What is attached while the capture begins is told once, as a number.
+    fn tell_beginning(&mut self) {
+        if self.beginning && !self.pending && !self.is_first {
+            self.tell(&format!("attached to all {} interfaces that were there", self.attached.get().interfaces));
+        }
+        self.beginning &= self.pending;
+        self.is_first = false;
     }
 
     /// What the lists say for the first time is told, as if a message had said it.
@@ -90,8 +107,10 @@ impl Watcher {
         }
     }
 
-    fn attach_wanted(&mut self) {
-        let mut told = Vec::new();
+    /// Attaches for as long as one go may take; false when there is more to do.
+    fn attach_wanted(&mut self) -> bool {
+        let until = Instant::now() + ONE_GO;
+        let (mut told, mut done) = (Vec::new(), true);
         for namespace in self.namespaces.values_mut() {
             let place = namespace.place();
             let links: Vec<Link> =
@@ -99,6 +118,10 @@ impl Watcher {
             for link in links {
                 if namespace.attached.contains_key(&link.index) || namespace.refused.contains(&link.index) {
                     continue;
+                }
+                done = Instant::now() < until;
+                if !done {
+                    break;
                 }
                 match attach_one(namespace, &link, self.way, &self.programs) {
                     Ok(true) if !self.beginning => told.push(format!("attached to {}{place}", link.name)),
@@ -110,6 +133,7 @@ impl Watcher {
         for text in told {
             self.tell(&text);
         }
+        done
     }
 
     fn count(&self) {
