@@ -11,7 +11,7 @@ use flow::{
     show::{date_time, stamp},
 };
 
-use crate::Options;
+use crate::{Options, Origin};
 
 /// Who captures what, since when.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub(crate) struct About {
     pub(crate) version: String,
     /// ns since the epoch.
     pub(crate) started_ns: u64,
+    /// Several nodes are captured: what is found on one of them is named with it.
+    pub(crate) several: bool,
 }
 
 impl About {
@@ -31,6 +33,7 @@ impl About {
             command: options.command.clone(),
             version: options.version.clone(),
             started_ns: now_ns(),
+            several: options.origin != Origin::Local,
         }
     }
 

@@ -21,7 +21,7 @@ use crate::{
     hub::Bounds,
     ingest::{Ingest, Outputs, Steps, UNNUMBERED},
     limits::{Allowance, Timer},
-    lines,
+    lines::{self, Lines},
     merge::Merge,
     queue::{self, Sender},
     resume::{Earlier, Keeper, Saved},
@@ -114,8 +114,9 @@ pub fn start(mut options: Options, stop: Stop) -> Result<Started, CollectorError
     let (store_sender, store) = store.transpose()?.unzip();
     let lines = if let Stdout::Lines(format) = options.stdout {
         let (sender, receiver) = queue::channel(QUEUE_BATCHES, options.queue_bytes);
-        let stop = stop.clone();
-        Some((sender, spawn("lines", move || lines::run(&receiver, format, &stop))?))
+        let (stop, several) = (stop.clone(), options.origin != Origin::Local);
+        let lines = if several { Lines::of_nodes(format) } else { Lines::new(format) };
+        Some((sender, spawn("lines", move || lines::run(&receiver, lines, &stop))?))
     } else {
         None
     };
@@ -221,8 +222,20 @@ impl Collector {
     /// Ends the capture: takes what has been delivered (later deliveries are refused), writes it, closes the files,
     /// builds the indexes, writes the summary. Call it when the agents have delivered their last batch.
     pub fn finish(self) -> Summary {
-        let Self { input, ingest, store, lines, timer, about, summary: path, earlier, started_ns, origin, status, stop } =
-            self;
+        let Self {
+            input,
+            ingest,
+            store,
+            lines,
+            timer,
+            about,
+            summary: path,
+            earlier,
+            started_ns,
+            origin,
+            status,
+            stop,
+        } = self;
         let capture = status.started().elapsed();
         drop(timer);
         input.close();

@@ -4,7 +4,6 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -15,9 +14,12 @@ use crate::CollectorError;
 /// Captures of one second in one directory that get a name of their own.
 const ATTEMPTS: u32 = 1000;
 
-/// Creates `path`, which must not exist, with mode 0600.
+/// Creates `path`, which must not exist, with mode 0600; on Windows it is as private as the folder.
 pub(crate) fn create_new(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.read(true).write(true).create_new(true).open(path)
 }
 
 /// The files of one capture, created and still empty, but for the summary.

@@ -120,11 +120,12 @@ impl Ingest {
         if let Some(enrich) = &mut self.steps.enrich {
             enrich.enrich(&mut batch);
         }
-        let now = self.elapsed_ns();
-        match self.steps.merge.push(batch, now) {
-            Ok(batches) => self.pass_all(batches),
-            Err(batch) => self.pass(batch),
+        if self.steps.merge.is_none() {
+            return self.pass(batch);
         }
+        let now = self.elapsed_ns();
+        let batches = self.steps.merge.push(batch, now);
+        self.pass_all(batches);
     }
 
     /// What merging has held back and holds no longer.
@@ -142,7 +143,9 @@ impl Ingest {
         state.own.out_of_order = self.before.0 + out_of_order;
         state.own.unmerged = self.before.1 + unmerged;
         drop(state);
-        batches.into_iter().for_each(|batch| self.pass(batch));
+        for batch in batches {
+            self.pass(batch);
+        }
     }
 
     fn pass(&mut self, mut batch: Batch) {
@@ -182,7 +185,9 @@ impl Ingest {
         }
         let heard = (node.clone(), now_ns() / 1_000_000);
         let mut agents = Counters::default();
-        nodes.values().for_each(|node| agents.add(&node.counters()));
+        for node in nodes.values() {
+            agents.add(&node.counters());
+        }
         let mut state = self.status.lock();
         state.agents = agents;
         state.own.lost_sequence += gap;

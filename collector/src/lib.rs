@@ -26,6 +26,7 @@
 //! This crate must not know aya or the kernel, nor write to a cluster's API.
 
 mod about;
+mod at;
 mod capture;
 pub mod decode;
 mod error;
@@ -34,6 +35,7 @@ mod files;
 mod hash;
 mod hub;
 mod ingest;
+mod interface;
 mod limits;
 pub mod lines;
 mod merge;

@@ -31,6 +31,11 @@ impl Lines {
         Self { format, columns: Columns::default(), interfaces: Interfaces::default() }
     }
 
+    /// The same for batches of several nodes: what is found on one of them is named with it.
+    pub fn of_nodes(format: Format) -> Self {
+        Self { interfaces: Interfaces::new(true), ..Self::new(format) }
+    }
+
     /// Appends the lines of `batch`.
     pub fn append(&mut self, batch: &Batch, out: &mut Vec<u8>) {
         self.interfaces.learn(batch);
@@ -95,8 +100,8 @@ pub fn print(
 }
 
 /// The thread of a live capture: each batch is on standard output when the next is taken.
-pub(crate) fn run(input: &Receiver<Arc<Batch>>, format: Format, stop: &Stop) {
-    if let Err(error) = write_all(input, format) {
+pub(crate) fn run(input: &Receiver<Arc<Batch>>, lines: Lines, stop: &Stop) {
+    if let Err(error) = write_all(input, lines) {
         stop.request(match error.kind() {
             io::ErrorKind::BrokenPipe => Reason::BrokenPipe,
             _ => Reason::Failed(format!("cannot write to standard output: {error}")),
@@ -104,9 +109,9 @@ pub(crate) fn run(input: &Receiver<Arc<Batch>>, format: Format, stop: &Stop) {
     }
 }
 
-fn write_all(input: &Receiver<Arc<Batch>>, format: Format) -> io::Result<()> {
+fn write_all(input: &Receiver<Arc<Batch>>, mut lines: Lines) -> io::Result<()> {
     let mut out = capture::stdout()?;
-    let (mut lines, mut text) = (Lines::new(format), Vec::new());
+    let mut text = Vec::new();
     while let Some(batch) = input.recv() {
         text.clear();
         lines.append(&batch, &mut text);

@@ -29,12 +29,17 @@ impl Merge {
         }
     }
 
-    /// Takes a batch and returns what may go on; gives it back if there is nothing to merge.
-    pub(crate) fn push(&mut self, batch: Batch, now: u64) -> Result<Vec<Batch>, Batch> {
+    /// Whether batches go on as they come.
+    pub(crate) fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    /// Takes a batch and returns what may go on.
+    pub(crate) fn push(&mut self, batch: Batch, now: u64) -> Vec<Batch> {
         match self {
-            Self::None => Err(batch),
-            Self::Flows(flows) => Ok(flows.push(batch, now)),
-            Self::Packets(packets) => Ok(packets.push(batch, now)),
+            Self::None => vec![batch],
+            Self::Flows(flows) => flows.push(batch, now),
+            Self::Packets(packets) => packets.push(batch, now),
         }
     }
 

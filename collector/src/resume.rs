@@ -95,7 +95,9 @@ impl Earlier {
             this.saved.started_ns = now_ns;
         }
         let mut lives = BTreeMap::new();
-        paths.iter().for_each(|path| this.add(path, &mut lives));
+        for path in &paths {
+            this.add(path, &mut lives);
+        }
         for (records, packets, bytes) in lives.into_values() {
             this.records += records;
             this.packets += packets;

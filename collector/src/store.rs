@@ -148,7 +148,17 @@ impl std::fmt::Debug for Stores {
 
 impl Stores {
     pub(crate) fn new(about: Arc<About>, status: Status, stop: Stop) -> Self {
-        Self { about, status, stop, slots: Vec::new(), encoder: Encoder::default(), full: false, earlier: Vec::new(), lost_before: 0, keeper: None }
+        Self {
+            about,
+            status,
+            stop,
+            slots: Vec::new(),
+            encoder: Encoder::default(),
+            full: false,
+            earlier: Vec::new(),
+            lost_before: 0,
+            keeper: None,
+        }
     }
 
     /// Goes on where an earlier life ended, and leaves a state for the next.

@@ -49,7 +49,9 @@ fn numbers(follow: &mut Follow) -> Vec<Result<u64, Option<u64>>> {
 #[test]
 fn a_late_viewer_begins_with_what_was_seen_lately_and_with_all_announcements() {
     let hub = hub(3, 5);
-    (0..20).for_each(|n| { hub.offer(&batch(n, 10)); });
+    (0..20).for_each(|n| {
+        hub.offer(&batch(n, 10));
+    });
     let (one, other) = (hub.view(), hub.view());
     hub.offer(&batch(20, 10));
     hub.close();
@@ -65,11 +67,15 @@ fn a_late_viewer_begins_with_what_was_seen_lately_and_with_all_announcements() {
 fn a_follower_gets_everything_and_goes_on_after_a_lost_connection() {
     let hub = hub(0, 10);
     let mut follow = hub.follow(Some(0));
-    (0..4).for_each(|n| { hub.offer(&batch(n, 10)); });
+    (0..4).for_each(|n| {
+        hub.offer(&batch(n, 10));
+    });
     assert_eq!(numbers(&mut follow), [Ok(0), Ok(1), Ok(2), Ok(3)]);
     let next = follow.next();
     drop(follow);
-    (4..6).for_each(|n| { hub.offer(&batch(n, 10)); });
+    (4..6).for_each(|n| {
+        hub.offer(&batch(n, 10));
+    });
     let mut again = hub.follow(Some(next));
     assert_eq!(numbers(&mut again), [Ok(4), Ok(5)]);
     let mut late = hub.follow(None);
@@ -85,7 +91,9 @@ fn a_follower_that_falls_behind_is_told_how_much_it_missed() {
     let mut follow = hub.follow(Some(0));
     hub.offer(&batch(0, 10));
     assert_eq!(numbers(&mut follow), [Ok(0)]);
-    (1..20).for_each(|n| { hub.offer(&batch(n, 10)); });
+    (1..20).for_each(|n| {
+        hub.offer(&batch(n, 10));
+    });
     let got = numbers(&mut follow);
     let Err(Some(missed)) = got[0] else { panic!("{got:?}") };
     assert_eq!(got.len() as u64 - 1 + missed, 19);

@@ -7,27 +7,38 @@ use flow::{Batch, Interface, LinkType, Packet, show};
 use crate::{
     Format,
     decode::decode,
+    interface,
     store::encode::{object, string, uint},
 };
 
 /// The interfaces that have been announced, by agent and number.
 #[derive(Debug, Default)]
-pub(super) struct Interfaces(HashMap<(Arc<str>, u32), Interface>);
+pub(super) struct Interfaces {
+    known: HashMap<(Arc<str>, u32), Interface>,
+    /// Several nodes are captured.
+    several: bool,
+}
 
 impl Interfaces {
+    /// None yet.
+    pub(super) fn new(several: bool) -> Self {
+        Self { known: HashMap::new(), several }
+    }
+
     /// Remembers what a batch announces.
     pub(super) fn learn(&mut self, batch: &Batch) {
         for interface in &batch.interfaces {
-            self.0.insert((Arc::clone(&batch.node), interface.id), interface.clone());
+            self.known.insert((Arc::clone(&batch.node), interface.id), interface.clone());
         }
     }
 
     /// Appends the line of a packet.
     pub(super) fn line(&self, out: &mut Vec<u8>, format: Format, node: &Arc<str>, packet: &Packet, bytes: &[u8]) {
-        let interface = self.0.get(&(Arc::clone(node), packet.interface));
+        let interface = self.known.get(&(Arc::clone(node), packet.interface));
+        let node = self.several.then_some(&**node);
         match format {
-            Format::Json => json(out, interface, packet, bytes),
-            Format::Wide => wide(out, interface, packet, bytes),
+            Format::Json => json(out, interface, node, packet, bytes),
+            Format::Wide => wide(out, interface, node, packet, bytes),
         }
         out.push(b'\n');
     }
@@ -38,11 +49,15 @@ fn link(interface: Option<&Interface>) -> LinkType {
 }
 
 /// NetObserv's names: `Time` in seconds (with all nine digits), `Bytes` of the frame on the wire. Beside them
-/// `CapturedBytes`, the `Direction` (0 ingress, 1 egress) and `Info`, the headers in words.
-fn json(out: &mut Vec<u8>, interface: Option<&Interface>, packet: &Packet, bytes: &[u8]) {
+/// `CapturedBytes`, `Node` where several are captured, the `Direction` (0 ingress, 1 egress) and `Info`, the headers in words.
+fn json(out: &mut Vec<u8>, interface: Option<&Interface>, node: Option<&str>, packet: &Packet, bytes: &[u8]) {
     let decoded = decode(bytes, link(interface));
     out.extend_from_slice(b"{\"Time\":");
     seconds(out, packet.time_ns);
+    if let Some(node) = node {
+        out.extend_from_slice(b",\"Node\":");
+        string(out, node);
+    }
     if let Some(interface) = interface {
         out.extend_from_slice(b",\"Interface\":");
         string(out, &interface.name);
@@ -75,10 +90,10 @@ fn json(out: &mut Vec<u8>, interface: Option<&Interface>, packet: &Packet, bytes
 }
 
 /// As tcpdump has it: time, interface, direction, headers in words, length.
-fn wide(out: &mut Vec<u8>, interface: Option<&Interface>, packet: &Packet, bytes: &[u8]) {
+fn wide(out: &mut Vec<u8>, interface: Option<&Interface>, node: Option<&str>, packet: &Packet, bytes: &[u8]) {
     let decoded = decode(bytes, link(interface));
     let time = show::time_of_day(packet.time_ns / 1_000_000);
-    let name = interface.map_or_else(|| "?".to_owned(), name);
+    let name = interface.map_or_else(|| "?".to_owned(), |interface| interface::name(interface, node));
     let direction = if packet.direction == 0 { "In " } else { "Out" };
     // A Vec takes everything.
     let _ = write!(
@@ -89,11 +104,6 @@ fn wide(out: &mut Vec<u8>, interface: Option<&Interface>, packet: &Packet, bytes
         decoded.line(),
         packet.len
     );
-}
-
-fn name(interface: &Interface) -> String {
-    let Interface { name, netns, .. } = interface;
-    if netns.is_empty() { name.to_string() } else { format!("{name}@{netns}") }
 }
 
 fn seconds(out: &mut Vec<u8>, ns: u64) {

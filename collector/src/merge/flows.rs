@@ -39,7 +39,7 @@ const SWEEP: u64 = 5 * SECOND;
 /// All flows seen lately.
 #[derive(Debug)]
 pub(crate) struct Flows {
-    flows: hashbrown::HashMap<Key, Flow>,
+    known: hashbrown::HashMap<Key, Flow>,
     nodes: HashMap<Arc<str>, Node>,
     held: Held,
     hold: u64,
@@ -85,7 +85,7 @@ impl Flows {
     /// Records cover `interval` ns.
     pub(crate) fn new(interval: u64) -> Self {
         Self {
-            flows: hashbrown::HashMap::new(),
+            known: hashbrown::HashMap::new(),
             nodes: HashMap::new(),
             held: Held::default(),
             hold: interval + GRACE,
@@ -127,7 +127,7 @@ impl Flows {
             match key {
                 None => hand_on(&mut self.handed_on, &mut out, waiting),
                 Some(key) if self.must_wait(&key, number, &waiting.0, &delivery.node, now) => {
-                    let flow = self.flows.entry(key).or_default();
+                    let flow = self.known.entry(key).or_default();
                     flow.touched = now;
                     flow.held.push(place);
                     delivery.records.push(Some(waiting));
@@ -156,7 +156,7 @@ impl Flows {
                 else {
                     continue;
                 };
-                if let Some(flow) = self.flows.get_mut(&key) {
+                if let Some(flow) = self.known.get_mut(&key) {
                     flow.held.retain(|place| *place != Place::new(id, at));
                 }
                 self.settle(&key, number, waiting, &mut out, now);
@@ -183,15 +183,15 @@ impl Flows {
     fn must_wait(&self, key: &Key, number: u16, record: &FlowRecord, node: &Arc<str>, now: u64) -> bool {
         let Some(source) = record.src_k8s_host_name.as_ref().filter(|source| *source != node) else { return false };
         let speaks = self.nodes.get(source).is_some_and(|source| now.saturating_sub(source.heard) < SILENT);
-        let is_new = || self.flows.get(key).is_none_or(|flow| !flow.held.is_empty() || !flow.covers(number, record));
+        let is_new = || self.known.get(key).is_none_or(|flow| !flow.held.is_empty() || !flow.covers(number, record));
         speaks && is_new()
     }
 
     /// Adds a record to its flow: it goes on, or becomes an observation.
     fn settle(&mut self, key: &Key, number: u16, waiting: Waiting, out: &mut Out, now: u64) {
         let (mut record, mut observations) = waiting;
-        let is_expected_twice = self.is_between_agents(&record);
-        let flow = self.flows.entry_ref(key).or_default();
+        let is_expected_twice = self.is_between_agents(&record, now);
+        let flow = self.known.entry_ref(key).or_default();
         flow.touched = now;
         let own = observation(&record);
         let goes_on = flow.add(number, &mut record);
@@ -206,17 +206,18 @@ impl Flows {
         }
     }
 
-    /// Whether two agents can see the flow.
-    fn is_between_agents(&self, record: &FlowRecord) -> bool {
+    /// Whether two agents can see the flow; at the beginning not all of them have spoken yet.
+    fn is_between_agents(&self, record: &FlowRecord, now: u64) -> bool {
         let (Some(source), Some(destination)) = (&record.src_k8s_host_name, &record.dst_k8s_host_name) else {
             return false;
         };
-        source != destination && self.nodes.contains_key(source) && self.nodes.contains_key(destination)
+        let speaks = |node: &Arc<str>| now < SILENT || self.nodes.contains_key(node);
+        source != destination && speaks(source) && speaks(destination)
     }
 
     /// What waits of this flow and says nothing new any more.
     fn free(&mut self, key: &Key, freed: &mut Vec<(Arc<str>, Key, Waiting)>) {
-        let Some(flow) = self.flows.get_mut(key) else { return };
+        let Some(flow) = self.known.get_mut(key) else { return };
         while let Some(place) = flow.held.first().copied() {
             let Some((node, record)) = self.held.get(place) else { break };
             let (node, number) = (Arc::clone(node), self.nodes.get(node).map_or(u16::MAX, |node| node.number));
@@ -242,7 +243,7 @@ impl Flows {
                 outs.push(self.out(empty(node, time)));
                 outs.len() - 1
             });
-            let last = self.flows.get(&key).and_then(|flow| flow.last);
+            let last = self.known.get(&key).and_then(|flow| flow.last);
             if let Some(index) = last.and_then(|last| outs[at].index(last)) {
                 let seen = observations.into_iter().map(|seen| Observation { record: index, ..seen });
                 outs[at].observations.extend(seen);
@@ -253,16 +254,16 @@ impl Flows {
 
     /// Forgets idle flows.
     fn sweep(&mut self, now: u64) {
-        if now.saturating_sub(self.swept) < SWEEP && self.flows.len() < FULL {
+        if now.saturating_sub(self.swept) < SWEEP && self.known.len() < FULL {
             return;
         }
         self.swept = now;
-        let keep = if self.flows.len() > CROWDED { KEEP_FEW } else { KEEP };
-        self.flows.retain(|_, flow| !flow.held.is_empty() || now.saturating_sub(flow.touched) < keep);
-        if self.flows.len() >= FULL {
-            let before = self.flows.len();
-            self.flows.retain(|_, flow| !flow.held.is_empty());
-            self.unmerged += (before - self.flows.len()) as u64;
+        let keep = if self.known.len() > CROWDED { KEEP_FEW } else { KEEP };
+        self.known.retain(|_, flow| !flow.held.is_empty() || now.saturating_sub(flow.touched) < keep);
+        if self.known.len() >= FULL {
+            let before = self.known.len();
+            self.known.retain(|_, flow| !flow.held.is_empty());
+            self.unmerged += (before - self.known.len()) as u64;
         }
     }
 }

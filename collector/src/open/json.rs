@@ -3,14 +3,13 @@
 use std::{
     fs::File,
     io::{Read, Seek as _, SeekFrom},
-    os::unix::fs::FileExt as _,
     sync::Arc,
 };
 
 use flow::{Batch, Body, FlowBatch, FlowRecord, config::Mode};
 
 use super::{At, FileKind, Numbering, OpenError, Opened, quantity};
-use crate::store::encode::END;
+use crate::{at::WriteAt as _, store::encode::END};
 
 mod scan;
 

@@ -28,7 +28,7 @@ const CLIENTS: usize = 64;
 const STATE_EVERY: Duration = Duration::from_millis(500);
 
 /// A client that takes nothing for so long is gone.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Listens until it is dropped.
 #[derive(Debug)]

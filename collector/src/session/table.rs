@@ -108,7 +108,7 @@ fn read(mut stream: Stream, sender: mpsc::SyncSender<Arc<flow::Batch>>, shared: 
 }
 
 fn setup(about: About, options: TableOptions, shared: &Arc<Mutex<Shared>>) -> TableSetup {
-    let kept = options.keep.as_deref().and_then(|path| Kept::load(path));
+    let kept = options.keep.as_deref().and_then(Kept::load);
     let shared = Arc::clone(shared);
     TableSetup {
         what: about.what,

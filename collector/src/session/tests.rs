@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     io::Write as _,
     os::unix::net::UnixStream,
@@ -50,7 +52,7 @@ fn about() -> About {
         version: "1.2.3".into(),
         mode: Mode::Flows,
         what: "everything".into(),
-        limits: Limits { time: Some(Duration::from_secs(60)), bytes: None, packets: None },
+        limits: Limits { time: Some(Duration::from_mins(1)), bytes: None, packets: None },
         interval: Duration::from_secs(1),
     }
 }

@@ -1,11 +1,11 @@
 //! The JSON file: one array, one record a line, complete after every write.
 
-use std::{fs::File, io, os::unix::fs::FileExt as _, time::Duration};
+use std::{fs::File, io, time::Duration};
 
 use flow::Reason;
 
 use super::{Piece, Store, StoreError, encode::END};
-use crate::status::Snapshot;
+use crate::{at::WriteAt as _, status::Snapshot};
 
 /// A JSON array that grows: each write replaces its end by more records and a new end, in one call.
 #[derive(Debug)]

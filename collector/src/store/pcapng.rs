@@ -7,7 +7,6 @@ use std::{
     collections::HashMap,
     fs::File,
     io::{self, Write as _},
-    os::unix::fs::FileExt as _,
     sync::Arc,
     time::Duration,
 };
@@ -17,6 +16,8 @@ use flow::{Interface, LinkType, Packet, Reason};
 use super::{Piece, Store, StoreError};
 use crate::{
     about::{About, now_ns, operating_system, rules_text},
+    at::WriteAt as _,
+    interface,
     status::Snapshot,
 };
 
@@ -110,10 +111,7 @@ impl PcapngFile {
             let slot = slot(ports, interface.id);
             if slot.is_none() {
                 let config = &self.about.config;
-                let name = match &*interface.netns {
-                    "" => interface.name.to_string(),
-                    netns => format!("{}@{netns}", interface.name),
-                };
+                let name = interface::name(interface, self.about.several.then_some(node));
                 let description = format!("node={node};netns={};ifindex={}", interface.netns, interface.index);
                 let link_type = match interface.link_type {
                     LinkType::Ethernet => 1,

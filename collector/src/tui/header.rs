@@ -149,7 +149,8 @@ impl Header<'_> {
     /// Nodes that capture nothing, and what was said lately.
     pub(super) fn notice(&self, view: &View) -> Option<String> {
         let lately = |when: u64| self.now_ns.saturating_sub(when) < NOTICE_NS;
-        let said = view.notices().back().filter(|(when, _)| lately(*when)).map(|(_, text)| show::escape(text).into_owned());
+        let said =
+            view.notices().back().filter(|(when, _)| lately(*when)).map(|(_, text)| show::escape(text).into_owned());
         let silent = self.progress.nodes.iter().filter(|node| !node.is_capturing());
         let silent = silent.map(|node| show::escape(&format!("{}: {}", node.node, node.words())).into_owned());
         let words: Vec<_> = said.into_iter().chain(silent).collect();
@@ -160,7 +161,8 @@ impl Header<'_> {
 /// What the table does not show, or not any more, and what was left out of the capture on purpose.
 fn unshown(counters: &Counters, view: &View) -> Vec<String> {
     let label = |name: &str| counters.entries().find(|entry| entry.name == name && entry.value > 0);
-    let told = ["view_skipped", "past_limit", "out_of_order", "unmerged", "malformed", "own"].into_iter().filter_map(label);
+    let told =
+        ["view_skipped", "past_limit", "out_of_order", "unmerged", "malformed", "own"].into_iter().filter_map(label);
     let mut words: Vec<_> = told.map(|entry| format!("{} {}", show::count(entry.value), entry.label)).collect();
     // Packets scroll out of their window all the time; a flow that is forgotten starts again from zero.
     if view.evicted() > 0 && view.kind() == config::Mode::Flows {

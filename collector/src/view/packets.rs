@@ -24,6 +24,8 @@ pub(super) struct Packets {
     cap_bytes: usize,
     next_id: u64,
     interfaces: HashMap<(Arc<str>, u32), Arc<Interface>>,
+    /// Names of all that delivered packets.
+    nodes: Vec<Arc<str>>,
     /// Packets that went to keep within the bounds.
     pub(super) evicted: u64,
 }
@@ -39,6 +41,7 @@ impl Packets {
             cap_bytes,
             next_id: 0,
             interfaces: HashMap::new(),
+            nodes: Vec::new(),
             evicted: 0,
         }
     }
@@ -65,10 +68,14 @@ impl Packets {
     ) {
         let bytes: Box<[u8]> = batch.bytes(packet).into();
         let kept = bytes.len();
+        if !self.nodes.contains(node) {
+            self.nodes.push(node.clone());
+        }
         let row = Row::Packet(PacketRow {
             id: self.next_id,
             time_ns: packet.time_ns,
             interface: self.interfaces.get(&(node.clone(), packet.interface)).cloned(),
+            node: (self.nodes.len() > 1).then(|| node.clone()),
             direction: packet.direction,
             len: packet.len,
             bytes,

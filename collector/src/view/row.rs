@@ -5,7 +5,10 @@ use std::{borrow::Cow, net::IpAddr, sync::Arc};
 use flow::{Field, FlowRecord, Group, Interface, LinkType, TextFilter, Value, show};
 
 use super::{column::Column, rate::Rate};
-use crate::decode::{Decoded, decode};
+use crate::{
+    decode::{Decoded, decode},
+    interface,
+};
 
 /// A row.
 #[derive(Clone, Debug)]
@@ -40,6 +43,8 @@ pub struct PacketRow {
     pub time_ns: u64,
     /// Where it was seen.
     pub interface: Option<Arc<Interface>>,
+    /// On which node, where there are several.
+    pub node: Option<Arc<str>>,
     /// 0 ingress, 1 egress.
     pub direction: u8,
     /// Length of the whole frame, bytes.
@@ -55,11 +60,8 @@ impl PacketRow {
     }
 
     fn interface_name(&self) -> String {
-        match &self.interface {
-            Some(interface) if interface.netns.is_empty() => show::escape(&interface.name).into_owned(),
-            Some(interface) => format!("{}@{}", show::escape(&interface.name), show::escape(&interface.netns)),
-            None => "?".to_owned(),
-        }
+        let name = |interface| show::escape(&interface::name(interface, self.node.as_deref())).into_owned();
+        self.interface.as_deref().map_or_else(|| "?".to_owned(), name)
     }
 }
 

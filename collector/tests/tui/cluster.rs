@@ -35,11 +35,8 @@ fn nodes() -> Vec<NodeStatus> {
 #[test]
 fn nodes_are_counted_in_the_title_and_those_that_capture_nothing_are_named() {
     let mut setup = setup(Mode::Flows);
-    setup.progress = Some(Box::new(|| Progress {
-        elapsed: Some(Duration::from_secs(3605)),
-        nodes: nodes(),
-        ..Progress::default()
-    }));
+    setup.progress =
+        Some(Box::new(|| Progress { elapsed: Some(Duration::from_secs(3605)), nodes: nodes(), ..Progress::default() }));
     let mut desk = Desk::new(setup, (150, 30));
     let screen = desk.screen();
     assert!(screen.contains("1/4 nodes") && screen.contains("1:00:05 of 5:00"), "{screen}");
@@ -145,7 +142,8 @@ pub(super) fn session(how: &str) {
     let path = dir.path().join("socket");
     let server = Server::start(&path, about, started.hub.clone(), started.status.clone(), Box::new(Nothing)).unwrap();
     let keep = dir.path().join("kept.json");
-    let table = TableOptions { keep: Some(keep.clone()), stop_on_quit: how == "session stop", ..TableOptions::default() };
+    let table =
+        TableOptions { keep: Some(keep.clone()), stop_on_quit: how == "session stop", ..TableOptions::default() };
     let ended = if how == "session end" {
         let collector = started.collector;
         let end = thread::spawn(move || {

@@ -136,10 +136,10 @@ fn memory_is_bounded() {
         });
         flows.push(batch("a", records.collect()), 0);
     }
-    assert!(flows.flows.len() <= FULL + 40_000, "{}", flows.flows.len());
+    assert!(flows.known.len() <= FULL + 40_000, "{}", flows.known.len());
     assert!(flows.unmerged() >= FULL as u64);
     flows.push(batch("a", Vec::new()), KEEP + SWEEP);
-    assert_eq!(flows.flows.len(), 0);
+    assert_eq!(flows.known.len(), 0);
 }
 
 /// What an agent delivers of a flow: when, which flow, how many packets.
