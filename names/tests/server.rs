@@ -12,7 +12,7 @@ use std::{
 
 use http::{Request, Response};
 use kube::{Client, client::Body};
-use names::{Kind, Names, Options};
+use names::{Kind, Names, Options, Summary};
 use serde_json::{Value, json};
 
 /// What the server answers to a request, by resource and by what kind of request it is; the last answer stays.
@@ -148,6 +148,30 @@ async fn after_410_gone_everything_is_listed_anew_and_what_is_missing_is_gone() 
     names.ready().await;
     until("the second list", || pods(&names) == ["p2", "p3"]).await;
     assert_eq!(names.addresses(Kind::Pod, "a", "p1"), None);
+    until("no errors", || names.summary().errors.is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_server_that_keeps_failing_is_said_to_all_the_time_and_asked_ever_less() {
+    let refusal = status(422, "sendInitialEvents: Forbidden");
+    let broken = Answer::Now(500, vec![status(500, "etcd is full")]);
+    let client = server(Script::from([
+        (("pods", "stream"), vec![Answer::Now(422, vec![refusal])]),
+        (
+            ("pods", "list"),
+            vec![broken.clone(), broken.clone(), broken.clone(), Answer::Now(200, vec![list(&[pod(1)], None)])],
+        ),
+    ]));
+    let names = Names::new();
+    let _watches = names.watch(&client, &Options::default());
+    until("the error", || !names.summary().errors.is_empty()).await;
+    let began = std::time::Instant::now();
+    while pods(&names).is_empty() {
+        let Summary { errors, ready, .. } = names.summary();
+        assert!(!pods(&names).is_empty() || (!ready && errors[0].contains("etcd is full (500)")), "{errors:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(began.elapsed() > Duration::from_millis(1_700), "250, 500 and 1,000 ms: {:?}", began.elapsed());
     until("no errors", || names.summary().errors.is_empty()).await;
 }
 

@@ -8,7 +8,7 @@ const MOST: Duration = Duration::from_secs(5);
 /// What was refused stays refused until somebody grants it.
 const REFUSED: Duration = Duration::from_secs(30);
 
-/// Grows with each failure, falls back with each success.
+/// Grows with each failure; after a success a new one begins.
 #[derive(Debug)]
 pub(super) struct Delay(Duration);
 
@@ -16,11 +16,6 @@ impl Delay {
     /// Before the first failure.
     pub(super) fn new() -> Self {
         Self(FIRST)
-    }
-
-    /// It worked.
-    pub(super) fn reset(&mut self) {
-        self.0 = FIRST;
     }
 
     /// It failed: how long to wait now. The lowest bits of the clock spread the watches.
@@ -36,13 +31,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_a_limit_and_begin_anew_after_a_success() {
+    fn waits_double_up_to_a_limit() {
         let mut delay = Delay::new();
         let waits: Vec<u128> = (0..7).map(|_| delay.next(false, 0).as_millis()).collect();
         assert_eq!(waits, [250, 500, 1000, 2000, 4000, 5000, 5000]);
-        delay.reset();
-        assert_eq!(delay.next(false, 0), FIRST);
-        assert!(delay.next(false, 31) < Duration::from_millis(500) * 5 / 4);
+        assert!(Delay::new().next(false, 31) < FIRST * 5 / 4, "spread by less than a quarter");
     }
 
     #[test]

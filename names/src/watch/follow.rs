@@ -19,56 +19,55 @@ use crate::{
 /// The server ends a watch after this time, s, and we go on from where it was. A connection that has died without a word is noticed
 /// as long after as the watch would have lasted.
 const WATCH_S: u32 = 60;
-/// A list that comes as a stream must be complete by then.
+/// While a list comes, there must be something new within this time.
 const LIST: Duration = Duration::from_secs(30);
-
 /// A watch that failed and then is quiet for this long may work again; it says nothing while nothing happens.
 const QUIET: Duration = Duration::from_secs(1);
 /// An answer to a single question must be there by then.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// The server cannot list by watching (Kubernetes before 1.32, or switched off).
-struct NoStreaming;
+/// A list came to nothing: the server cannot list by watching (Kubernetes before 1.32, or switched off), or it fell silent.
+struct NoList;
 
 /// Watches all objects of a kind.
 pub(super) async fn follow<T: Watchable>(names: Names, client: Client) {
     let api: Api<Object<T>> = Api::all(client);
-    let streaming = watcher::Config::default().timeout(WATCH_S).streaming_lists();
-    let NoStreaming = run(&names, api.clone(), streaming, true).await;
+    let config = watcher::Config::default().timeout(WATCH_S);
+    let NoList = run(&names, api.clone(), config.clone().streaming_lists(), true).await;
     log::debug!("{:?}: the server does not list by watching; listing in pages", T::WATCH);
-    let paged = watcher::Config::default().timeout(WATCH_S);
-    run(&names, api, paged, false).await;
+    loop {
+        let NoList = run(&names, api.clone(), config.clone(), false).await;
+    }
 }
 
-async fn run<T: Watchable>(
-    names: &Names,
-    api: Api<Object<T>>,
-    config: watcher::Config,
-    streaming: bool,
-) -> NoStreaming {
+async fn run<T: Watchable>(names: &Names, api: Api<Object<T>>, config: watcher::Config, streaming: bool) -> NoList {
     let mut events = pin!(watcher::watcher(api.clone(), config));
     let mut delay = Delay::new();
     let (mut listing, mut troubled) = (true, false);
     loop {
-        let patience = match (troubled, streaming && listing) {
+        let patience = match (troubled, listing) {
             (true, _) => QUIET,
             (false, true) => LIST,
             (false, false) => Duration::MAX,
         };
         match tokio::time::timeout(patience, events.next()).await {
             Ok(Some(Ok(event))) => {
-                delay.reset();
-                troubled = false;
                 listing = is_listing(&event, listing);
+                // That a list begins is no success yet.
+                let success = !matches!(event, Event::Init);
                 tell(names, event);
+                if success {
+                    (troubled, delay) = (false, Delay::new());
+                    names.states.works(T::WATCH);
+                }
             }
-            Ok(Some(Err(error))) if streaming && listing && is_unsupported(&error) => return NoStreaming,
+            Ok(Some(Err(error))) if streaming && listing && is_unsupported(&error) => return NoList,
             Ok(Some(Err(error))) => {
                 troubled = true;
                 fail(names, T::WATCH, &error, &mut delay).await;
             }
             Err(_) if troubled => troubled = !works_again(names, &api).await,
-            Ok(None) | Err(_) => return NoStreaming,
+            Ok(None) | Err(_) => return NoList,
         }
     }
 }
@@ -122,5 +121,4 @@ fn tell<T: Watchable>(names: &Names, event: Event<Object<T>>) {
             names.states.listed(T::WATCH);
         }
     }
-    names.states.works(T::WATCH);
 }
