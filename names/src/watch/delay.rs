@@ -4,7 +4,7 @@ use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(250);
 /// Short enough that names are back soon after the API server is.
-const MOST: Duration = Duration::from_secs(5);
+const MOST: Duration = Duration::from_secs(2);
 /// What was refused stays refused until somebody grants it.
 const REFUSED: Duration = Duration::from_secs(30);
 
@@ -34,7 +34,7 @@ mod tests {
     fn waits_double_up_to_a_limit() {
         let mut delay = Delay::new();
         let waits: Vec<u128> = (0..7).map(|_| delay.next(false, 0).as_millis()).collect();
-        assert_eq!(waits, [250, 500, 1000, 2000, 4000, 5000, 5000]);
+        assert_eq!(waits, [250, 500, 1000, 2000, 2000, 2000, 2000]);
         assert!(Delay::new().next(false, 31) < FIRST * 5 / 4, "spread by less than a quarter");
     }
 
