@@ -25,6 +25,7 @@ of another kind than this machine). `oc netobserv` works then. For kubectl, give
 
     ln -s oc-netobserv kubectl-netobserv
     ln -s oc-netobserv kubectl_complete-netobserv       # completion of `kubectl netobserv`
+    ln -s oc-netobserv oc_complete-netobserv            # and of `oc netobserv`
 
 On Windows copy oc-netobserv.exe to kubectl-netobserv.exe instead.
 ";
