@@ -113,11 +113,13 @@ fn the_next_table_is_as_the_user_left_the_last() {
 }
 
 /// Run in a terminal of its own: a table over a session, left by `q` or ended by the capture.
-pub(super) fn session(how: &str) {
-    struct Nothing;
-    impl Handler for Nothing {
+/// What it came to, in words.
+pub(super) fn session(how: &str) -> String {
+    #[derive(Clone, Default)]
+    struct Asked(Arc<Mutex<String>>);
+    impl Handler for Asked {
         fn stop(&self, reason: &str) {
-            println!("asked to stop: {reason}");
+            *self.0.lock().unwrap() = format!("asked to stop: {reason}, ");
         }
         fn set_filter(&self, _: Rules) -> Result<(), String> {
             Ok(())
@@ -140,7 +142,9 @@ pub(super) fn session(how: &str) {
         interval: Duration::from_secs(1),
     };
     let path = dir.path().join("socket");
-    let server = Server::start(&path, about, started.hub.clone(), started.status.clone(), Box::new(Nothing)).unwrap();
+    let asked = Asked::default();
+    let (hub, status) = (started.hub.clone(), started.status.clone());
+    let server = Server::start(&path, about, hub, status, Box::new(asked.clone())).unwrap();
     let keep = dir.path().join("kept.json");
     let table =
         TableOptions { keep: Some(keep.clone()), stop_on_quit: how == "session stop", ..TableOptions::default() };
@@ -156,8 +160,9 @@ pub(super) fn session(how: &str) {
     } else {
         session::table(&path, table)
     };
-    let ended = format!("{:?}", ended.unwrap());
-    println!("ended {}", ended.split('(').next().unwrap());
-    println!("kept {}", Path::new(&keep).exists());
     drop(server);
+    let ended = format!("{:?}", ended.unwrap());
+    let ended = ended.split('(').next().unwrap();
+    let asked = asked.0.lock().unwrap();
+    format!("{asked}ended {ended}, kept {}", Path::new(&keep).exists())
 }

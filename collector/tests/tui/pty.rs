@@ -99,7 +99,8 @@ fn table_in_a_terminal() {
     let mut setup = super::setup(Mode::Flows);
     let how = std::env::var("TABLE_ENDS_BY").unwrap();
     if how.starts_with("session") {
-        return super::cluster::session(&how);
+        println!("{}", super::cluster::session(&how));
+        return;
     }
     let start = Instant::now();
     setup.progress = Some(Box::new(move || {

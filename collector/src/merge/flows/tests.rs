@@ -89,14 +89,14 @@ fn without_the_source_the_destination_counts_after_an_interval() {
 #[test]
 fn nobody_waits_for_a_node_without_an_agent_and_loopback_is_never_merged() {
     let (mut flows, mut got) = (Flows::new(SECOND), Got::default());
-    got.take(flows.push(batch("b", vec![record(1, 9, ("gone", "b"))]), 0));
+    got.take(flows.push(batch("b", vec![record(1, 9, ("gone", "b"))]), 2 * SILENT));
     let lo = |packets| FlowRecord {
         src_addr: "127.0.0.1".parse().ok(),
         dst_addr: "127.0.0.1".parse().ok(),
         ..record(2, packets, ("", ""))
     };
-    got.take(flows.push(batch("a", vec![lo(5)]), 1));
-    got.take(flows.push(batch("b", vec![lo(5)]), 2));
+    got.take(flows.push(batch("a", vec![lo(5)]), 2 * SILENT));
+    got.take(flows.push(batch("b", vec![lo(5)]), 2 * SILENT));
     assert_eq!(got.rows(), [("b", 9), ("a", 5), ("b", 5)]);
     assert!(got.observations.is_empty(), "one node saw each");
 }
