@@ -18,7 +18,10 @@ use flow::{
 };
 
 use crate::{
-    cli::{CaptureArgs, CaptureOutput, Copy, FlowsArgs, KubeArgs, ClusterArgs, Output, PacketsArgs, TcAttach as TypedAttach},
+    cli::{
+        CaptureArgs, CaptureOutput, ClusterArgs, Copy, FlowsArgs, KubeArgs, Output, PacketsArgs,
+        TcAttach as TypedAttach,
+    },
     error::Error,
 };
 
@@ -143,7 +146,9 @@ pub fn is_local(args: &CaptureArgs) -> bool {
 /// What means nothing on this machine is refused: whoever typed it expects something of it.
 fn local_only(cluster: &ClusterArgs, kube: &KubeArgs, capture: &CaptureArgs) -> Result<(), Error> {
     if capture.output == Some(CaptureOutput::Yaml) {
-        return Err(Error::usage("-o yaml: goes with --dry-run=client on a cluster; with --local allowed are json and wide"));
+        return Err(Error::usage(
+            "-o yaml: goes with --dry-run=client on a cluster; with --local allowed are json and wide",
+        ));
     }
     match cluster.typed().or_else(|| kube.typed()) {
         None => Ok(()),

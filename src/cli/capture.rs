@@ -68,10 +68,10 @@ pub struct PacketsArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Where")]
 pub struct CaptureArgs {
-    /// Capture on this machine instead of a cluster
+    /// Capture here, not on a cluster
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub local: Option<bool>,
-    /// all, current; with --local (all is the default) also a name, a path
+    /// all, current; --local: also a name, a path
     #[arg(long, value_name = "WHICH")]
     pub netns: Option<String>,
     /// Names or /regex/, by commas; else all

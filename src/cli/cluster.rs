@@ -10,46 +10,46 @@ use super::{Copy, KubeArgs, Output};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "On the cluster (without --local)")]
 pub struct ClusterArgs {
-    /// Nodes to capture on: a label selector like zone=a,!gpu or key:value; else all
+    /// Nodes by label, as zone=a,!gpu; else all
     #[arg(long, value_name = "LABELS")]
     pub node_selector: Option<String>,
-    /// Leave it running there and return; attach, copy and cleanup come later
+    /// Leave it running and return; then: attach
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub background: Option<bool>,
-    /// Write the files here as it runs, not at the end
+    /// Write files here as it runs
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub stream_home: Option<bool>,
     /// Fail if one node cannot capture
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub require_all_nodes: Option<bool>,
-    /// Image that holds oc-netobserv; else one that the nodes already have
+    /// Image with oc-netobserv; else any there
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<String>,
-    /// Privileged agents; else named capabilities
+    /// Agents with all rights, not named ones
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub privileged: Option<bool>,
-    /// Name of our namespace; must not exist [env: NETOBSERV_NAMESPACE]
+    /// Name of ours, else $NETOBSERV_NAMESPACE
     #[arg(long, value_name = "NAME")]
     pub capture_namespace: Option<String>,
-    /// Longest wait for the first node
+    /// Wait for the first node
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = flow::duration::parse)]
     pub timeout: Duration,
-    /// Agents go when we were silent for this long
+    /// Agents outlive us so long
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = flow::duration::parse)]
     pub lease: Duration,
-    /// After that, files stay there for this long
+    /// Then files stay so long
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = flow::duration::parse)]
     pub keep: Duration,
     /// Label the cluster's own subnets
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub get_subnets: Option<bool>,
-    /// Label subnets, like dc=10.0.0.0/8,fd00::/8; repeatable
-    #[arg(long, value_name = "NAME=CIDR,..")]
+    /// Label subnets, as dc=10.0.0.0/8
+    #[arg(long, value_name = "NAME=CIDR")]
     pub subnet_label: Vec<String>,
-    /// Print the objects of the capture, touch nothing
+    /// Print the objects, touch nothing
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub yaml: Option<bool>,
-    /// The same with `client`, as kubectl: --dry-run=client -o yaml
+    /// The same: --dry-run=client -o yaml
     #[arg(long, value_enum, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "client", hide_possible_values = true)]
     pub dry_run: Option<DryRun>,
 }

@@ -6,8 +6,8 @@ pub(super) const TEMPLATE: &str =
 
 pub(super) const MAIN: &str = "\
 Examples:
-  oc-netobserv flows                          every node; table here, files at home
-  oc-netobserv packets --port 8080            packets of all nodes into one pcapng
+  oc-netobserv flows                          every node; files come home
+  oc-netobserv packets --port 8080            one pcapng of all nodes
   oc-netobserv flows --local                  this machine only, no cluster
   oc-netobserv view output/flow/<stamp>.db    the same table over a file
   oc-netobserv cleanup                        whatever is left on the cluster
@@ -60,8 +60,8 @@ Examples:
   oc-netobserv attach
   oc-netobserv attach 3f9a2c1b --context staging
 
-Opens the table of a capture that runs already. q and Ctrl-C leave the table, the
-capture goes on; `stop` ends it.";
+Opens the table of a capture that runs already. q and Ctrl-C leave the table,
+the capture goes on; `stop` ends it.";
 
 pub(super) const FOLLOW: &str = "\
 Examples:
@@ -91,8 +91,8 @@ Examples:
   oc-netobserv cleanup 3f9a2c1b --yes
   oc-netobserv cleanup --all           those of others too
 
-Removes what bears our label and nothing else, and waits until it is gone. May be
-run any number of times.";
+Removes what bears our label and nothing else, and waits until it is gone. May
+be run any number of times.";
 
 pub(super) const VIEW: &str = "\
 Examples:
@@ -106,4 +106,5 @@ pub(super) const COMPLETION: &str = "\
 Examples:
   oc-netobserv completion bash > /etc/bash_completion.d/oc-netobserv
   oc-netobserv completion zsh > \"${fpath[1]}/_oc-netobserv\"
-  oc-netobserv completion fish > ~/.config/fish/completions/oc-netobserv.fish";
+  oc-netobserv completion fish > ~/.config/fish/completions/oc-netobserv.fish
+  oc-netobserv completion kubectl > /usr/local/bin/kubectl_complete-netobserv";

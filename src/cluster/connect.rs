@@ -24,6 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A cluster that answers.
 #[derive(Clone)]
+#[expect(dead_code, reason = "whoever connects chooses what it needs")]
 pub(crate) struct Connection {
     /// Asks as the user that was chosen.
     pub(crate) client: Client,
@@ -64,7 +65,7 @@ async fn who(client: &Client) -> kube::Result<Option<String>> {
     let reviews = Api::<SelfSubjectReview>::all(client.clone());
     match reviews.create(&PostParams::default(), &SelfSubjectReview::default()).await {
         Ok(review) => Ok(review.status.and_then(|status| status.user_info).and_then(|user| user.username)),
-        Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404 | 405) => {
+        Err(kube::Error::Api(status)) if matches!(status.code, 403..=405) => {
             client.apiserver_version().await.map(|_| None)
         }
         Err(error) => Err(error),

@@ -86,16 +86,12 @@ fn options(command: &Command, prefix: &str) -> Wanted {
 
 fn find<'a>(command: &'a Command, root: &'a Command, word: &str) -> Option<&'a Arg> {
     let mut args = command.get_arguments().chain(root.get_arguments().filter(|arg| arg.is_global_set()));
-    match word.strip_prefix("--") {
-        Some(long) => {
-            let long = long.replace('_', "-");
-            args.find(|arg| arg.get_long() == Some(&long))
-        }
-        None => {
-            let letter = word.strip_prefix('-').filter(|rest| rest.chars().count() == 1)?.chars().next();
-            args.find(|arg| arg.get_short() == letter)
-        }
+    if let Some(long) = word.strip_prefix("--") {
+        let long = long.replace('_', "-");
+        return args.find(|arg| arg.get_long() == Some(&long));
     }
+    let letter = word.strip_prefix('-').filter(|rest| rest.chars().count() == 1)?.chars().next();
+    args.find(|arg| arg.get_short() == letter)
 }
 
 /// The option whose value the next word is.

@@ -20,6 +20,7 @@ const SPARE_RULES: u16 = 64;
 
 /// What is asked of the cluster.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line, and all go together")]
 pub struct Request {
     /// Configuration, what is shown here, where files go; `plan.config.node` and `agent_ip` are each agent's own business.
     pub plan: Plan,

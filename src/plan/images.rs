@@ -51,7 +51,7 @@ pub(super) fn groups(
         .into_iter()
         .flat_map(|(arch, nodes)| match &request.image {
             Some(image) => vec![group(arch, vec![image.clone()], &nodes, true)],
-            None => cover(&arch, nodes, &selected),
+            None => cover(arch.as_ref(), nodes, &selected),
         })
         .collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.nodes.len()));
@@ -125,9 +125,8 @@ fn obstacle(request: &Request, node: &Node, identity: &Identity) -> Option<Strin
 /// The images of a node that our stage can run in, best first: what makes sandboxes is on every node and smallest, so it is
 /// pinned and never collected as garbage; else what DaemonSets run there.
 fn candidates(node: &Node) -> Vec<String> {
-    let sandboxes =
-        node.images.iter().filter_map(|names| names.iter().any(|name| is_sandbox(name)).then(|| best_name(names)));
-    let mut found: Vec<String> = sandboxes.flatten().collect();
+    let sandboxes = node.images.iter().filter(|names| names.iter().any(|name| is_sandbox(name)));
+    let mut found: Vec<String> = sandboxes.filter_map(|names| best_name(names)).collect();
     // A node may keep those of older versions too: the newest is the one in use.
     found.sort_by(|a, b| version(b).cmp(&version(a)).then_with(|| a.cmp(b)));
     let mut others = node.daemon_images.clone();
@@ -163,8 +162,8 @@ fn version(name: &str) -> Vec<u64> {
 }
 
 /// As few groups as possible: the image that most nodes have, then the same for the rest.
-fn cover(arch: &Option<String>, mut nodes: Vec<&Node>, selected: &[&Node]) -> Vec<Group> {
-    let of_arch = selected.iter().filter(|node| Some(&node.arch) == arch.as_ref()).count();
+fn cover(arch: Option<&String>, mut nodes: Vec<&Node>, selected: &[&Node]) -> Vec<Group> {
+    let of_arch = selected.iter().filter(|node| Some(&node.arch) == arch).count();
     let mut groups = Vec::new();
     while let Some(image) = most_common(&nodes) {
         let (with, without): (Vec<_>, Vec<_>) = nodes.iter().partition(|node| candidates(node).contains(&image));
@@ -173,7 +172,7 @@ fn cover(arch: &Option<String>, mut nodes: Vec<&Node>, selected: &[&Node]) -> Ve
             .filter(|other| *other != image && with.iter().all(|node| candidates(node).contains(other)));
         let images = std::iter::once(image.clone()).chain(others).collect();
         let is_all = with.len() == of_arch;
-        groups.push(group(arch.clone(), images, &with, is_all));
+        groups.push(group(arch.cloned(), images, &with, is_all));
         nodes = without;
     }
     groups

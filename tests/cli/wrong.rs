@@ -89,6 +89,7 @@ const USAGE: &[(&str, &str)] = &[
     ("cleanup k3v9a2bx --all", "cannot be used with"),
     ("stop one two", "unexpected argument 'two'"),
     ("attach -o json", "unexpected argument '-o'"),
+    ("attach", "attach: needs a terminal"),
     // What a cluster gives its meaning
     ("flows --local --background", "--background: is for captures on a cluster, --local captures on this machine"),
     ("packets --local --yaml", "--yaml: is for captures on a cluster"),
@@ -109,7 +110,6 @@ const FAILED: &[(&str, &str)] = &[
     // Without a cluster
     ("flows", "no kubeconfig: $KUBECONFIG is not set and there is no ~/.kube/config"),
     ("packets --local=false", "no kubeconfig: "),
-    ("attach", "no kubeconfig: "),
     ("follow", "no kubeconfig: "),
     ("stop", "no kubeconfig: "),
     ("copy", "no kubeconfig: "),

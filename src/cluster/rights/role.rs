@@ -41,9 +41,12 @@ impl Rule {
     }
 }
 
+/// Group, resource, name.
+type Key = (&'static str, &'static str, Option<&'static str>);
+
 /// As few rules as possible, in the order in which their resources come first.
 fn rules(rights: &[Right]) -> Vec<Rule> {
-    let mut verbs: Vec<((&str, &str, Option<&str>), Vec<&'static str>)> = Vec::new();
+    let mut verbs: Vec<(Key, Vec<&'static str>)> = Vec::new();
     for right in rights {
         let key = (right.group, right.resource, right.name);
         let at = verbs.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {

@@ -13,7 +13,10 @@ fn facts(nodes: Vec<Node>) -> Facts {
     Facts { nodes, ..Facts::default() }
 }
 
-fn grouped(line: &str, nodes: Vec<Node>) -> (Vec<(Vec<String>, Vec<String>, bool)>, Vec<Skipped>) {
+/// Nodes, images, whether these are all nodes.
+type Seen = (Vec<String>, Vec<String>, bool);
+
+fn grouped(line: &str, nodes: Vec<Node>) -> (Vec<Seen>, Vec<Skipped>) {
     let (groups, skipped) = groups(&request(line), Some(&facts(nodes)), &identity()).unwrap();
     (groups.into_iter().map(|group| (group.nodes, group.images, group.is_all)).collect(), skipped)
 }

@@ -148,9 +148,9 @@ fn what_is_cluster_scoped_belongs_to_the_namespace_and_never_blocks_it() {
     let kinds: Vec<_> = owned.iter().map(|object| object.types.as_ref().unwrap().kind.as_str()).collect();
     assert_eq!(kinds, ["ClusterRole", "ClusterRoleBinding", "SecurityContextConstraints"]);
     for object in owned {
-        let owner = &object.metadata.owner_references.as_ref().unwrap()[0];
+        let by = &object.metadata.owner_references.as_ref().unwrap()[0];
         assert_eq!(
-            (owner.kind.as_str(), owner.uid.as_str(), owner.block_owner_deletion),
+            (by.kind.as_str(), by.uid.as_str(), by.block_owner_deletion),
             ("Namespace", "5d5d0c6b", None)
         );
     }
