@@ -10,7 +10,7 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use flow::{Batch, Body, FlowRecord, Interface, InterfaceCounts, Observation, Packet, Reason, Stop};
@@ -42,6 +42,9 @@ const PACKET_BYTES: usize = 1 << 20;
 
 /// Longest time between the arrival of data and its being safe from `kill -9`.
 const TICK: Duration = Duration::from_millis(250);
+
+/// Shortest time between two looks at the clock of all stores.
+const LEAST: Duration = Duration::from_millis(10);
 
 /// Why a file is not written any further.
 #[derive(Debug, thiserror::Error)]
@@ -212,11 +215,17 @@ impl Stores {
 
     /// Writes until there is no more, then closes.
     pub(crate) fn run(mut self, input: &Receiver<Arc<Batch>>) -> Closing {
+        let mut ticked = Instant::now();
         loop {
             match input.recv_timeout(TICK) {
-                Received::Item(batch) => self.take(&batch),
-                Received::Timeout => self.tick(),
+                Received::Item(batch) => self.batch(&batch),
+                Received::Timeout => {}
                 Received::Closed => return self.close(),
+            }
+            // Packets of several nodes come in many small batches.
+            if ticked.elapsed() >= LEAST {
+                self.tick();
+                ticked = Instant::now();
             }
         }
     }
