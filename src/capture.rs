@@ -65,8 +65,7 @@ fn runtime() -> Result<Runtime, Error> {
 }
 
 async fn capture(request: &Request, kube: &KubeArgs, context: &Context) -> Outcome {
-    let interrupts =
-        Interrupts::watch().map_err(|error| Error::failed(format!("cannot watch signals: {error}")))?;
+    let interrupts = Interrupts::watch().map_err(|error| Error::failed(format!("cannot watch signals: {error}")))?;
     if let Some(dir) = &request.plan.output_dir {
         local::directory::check(dir)?;
     }
@@ -139,12 +138,15 @@ enum Live {
 impl Run<'_> {
     async fn whole_life(&mut self) -> Outcome {
         let id = &self.plan.id;
-        self.interrupts.left(format!("left on the cluster: namespace {}; oc-netobserv cleanup {id}", self.plan.namespace));
+        self.interrupts
+            .left(format!("left on the cluster: namespace {}; oc-netobserv cleanup {id}", self.plan.namespace));
         let live = self.live().await;
         match live {
             Live::Background => Ok(exit::DONE),
             Live::Failed(error) => self.clear_away(None).await.and_then(|_| Err(error)),
-            Live::Interrupted => self.clear_away(None).await.map(|code| if code == exit::DONE { exit::INTERRUPTED } else { code }),
+            Live::Interrupted => {
+                self.clear_away(None).await.map(|code| if code == exit::DONE { exit::INTERRUPTED } else { code })
+            }
             Live::Captured { home, error } => self.end(home, error).await,
         }
     }
@@ -182,11 +184,7 @@ impl Run<'_> {
             plan: self.plan,
             remote: &self.remote,
             packed: self.packed,
-            terms: Terms {
-                lease: request.lease,
-                timeout: request.ready_timeout,
-                all_nodes: request.require_all_nodes,
-            },
+            terms: Terms { lease: request.lease, timeout: request.ready_timeout, all_nodes: request.require_all_nodes },
             progress: &mut progress,
             renewal: &mut self.renewal,
         };
@@ -287,7 +285,8 @@ impl Run<'_> {
         if let Err(error) = copied {
             return self.leave(error).await;
         }
-        let interrupted = summary.as_ref().is_none_or(|summary| summary.packets == 0) && self.interrupts.first().is_some();
+        let interrupted =
+            summary.as_ref().is_none_or(|summary| summary.packets == 0) && self.interrupts.first().is_some();
         let code = self.clear_away(summary.as_ref()).await?;
         words::summary(summary.as_ref(), home.as_ref(), copied.ok().flatten().as_ref(), self.request);
         match lost {
@@ -322,7 +321,9 @@ impl Run<'_> {
         let keep = words::minutes(self.request.keep);
         let id = &self.plan.id;
         let text = format!("the files could not be copied: {}; they stay on the cluster for {keep}", error.message);
-        self.context.report.error(&Error::failed(text).hint(format!("oc-netobserv copy {id}; oc-netobserv cleanup {id}")));
+        self.context
+            .report
+            .error(&Error::failed(text).hint(format!("oc-netobserv copy {id}; oc-netobserv cleanup {id}")));
         Ok(exit::LEFT)
     }
 
@@ -341,7 +342,9 @@ impl Run<'_> {
             }
             Err(error) => {
                 self.context.report.error(&error);
-                self.context.report.notice(&words::left(&[format!("namespace {}", self.plan.namespace)], &self.plan.id));
+                self.context
+                    .report
+                    .notice(&words::left(&[format!("namespace {}", self.plan.namespace)], &self.plan.id));
                 Ok(exit::LEFT)
             }
         }
@@ -362,4 +365,3 @@ async fn requested(stop: &Stop) {
         time::sleep(Duration::from_millis(50)).await;
     }
 }
-

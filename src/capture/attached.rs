@@ -220,7 +220,8 @@ async fn remove(connection: &Connection, capture: &Capture, context: &Context) -
 
 /// Other people's captures go only if somebody says so.
 fn confirm() -> bool {
-    let _ = write!(stderr(), "Some of these were begun by others. Remove them? [yes/no] ").and_then(|()| stderr().flush());
+    let _ =
+        write!(stderr(), "Some of these were begun by others. Remove them? [yes/no] ").and_then(|()| stderr().flush());
     let mut line = String::new();
     let answered = stdin().read_line(&mut line).is_ok_and(|bytes| bytes > 0);
     answered && matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")

@@ -82,6 +82,9 @@ mod tests {
     fn ids_differ_and_are_names() {
         let ids: BTreeSet<String> = (0..100).map(|_| id()).collect();
         assert_eq!(ids.len(), 100);
-        assert!(ids.iter().all(|id| id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())));
+        assert!(
+            ids.iter()
+                .all(|id| id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()))
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use collector::{Summary, session::State};
 
-use super::{copy::Copied, Home};
+use super::{Home, copy::Copied};
 use crate::{
     Context,
     cluster::{captures::Capture, deploy::Ready},
@@ -66,7 +66,9 @@ pub(super) fn summary(summary: Option<&Summary>, home: Option<&Home>, copied: Op
     };
     let mut here = summary.clone();
     match copied {
-        Some(copied) => local::summary::relocate(&mut here, &copied.files.iter().map(|file| file.path.clone()).collect::<Vec<_>>()),
+        Some(copied) => {
+            local::summary::relocate(&mut here, &copied.files.iter().map(|file| file.path.clone()).collect::<Vec<_>>())
+        }
         None if home.is_none_or(|home| home.summary.files.is_empty()) => here.files.clear(),
         None => {}
     }
@@ -96,7 +98,8 @@ pub(super) fn copied(copied: &Copied, id: &str) -> String {
         .map(|file| format!("file: {} ({}B)", file.path.display(), flow::show::bytes(file.size)))
         .collect();
     if !copied.is_all() {
-        lines.push(format!("still being written there: {}; oc-netobserv stop {id} closes them", copied.open.join(", ")));
+        lines
+            .push(format!("still being written there: {}; oc-netobserv stop {id} closes them", copied.open.join(", ")));
     }
     if lines.is_empty() {
         lines.push(format!("capture {id} has no files"));

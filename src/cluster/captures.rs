@@ -43,7 +43,8 @@ impl Capture {
     fn of(namespace: &Namespace) -> Option<Self> {
         let (labels, notes) = (namespace.labels(), namespace.annotations());
         let note = |name: &str| notes.get(name).cloned().unwrap_or_default();
-        let seconds = |name: &str| notes.get(name).and_then(|text| text.parse().ok()).map_or(Duration::ZERO, Duration::from_secs);
+        let seconds =
+            |name: &str| notes.get(name).and_then(|text| text.parse().ok()).map_or(Duration::ZERO, Duration::from_secs);
         Some(Self {
             id: marks::is_ours(labels).then(|| marks::capture(labels))??.to_owned(),
             namespace: namespace.name_any(),
@@ -92,10 +93,10 @@ pub(crate) async fn choose(client: &Client, wanted: Option<&str>) -> Result<Capt
     }
     match (captures.pop(), captures.is_empty(), wanted) {
         (Some(capture), true, _) => Ok(capture),
-        (Some(_), false, _) => {
-            Err(Error::usage(format!("several captures run: {}; say which", names.join(", "))))
+        (Some(_), false, _) => Err(Error::usage(format!("several captures run: {}; say which", names.join(", ")))),
+        (None, _, Some(wanted)) if names.is_empty() => {
+            Err(Error::failed(format!("no capture {wanted} is on this cluster; there is none")))
         }
-        (None, _, Some(wanted)) if names.is_empty() => Err(Error::failed(format!("no capture {wanted} is on this cluster; there is none"))),
         (None, _, Some(wanted)) => {
             Err(Error::failed(format!("no capture {wanted} is on this cluster; there are {}", names.join(", "))))
         }
@@ -130,7 +131,8 @@ async fn is_abandoned(client: &Client, capture: &Capture, now: Timestamp) -> boo
     let leases = Api::<Lease>::namespaced(client.clone(), &capture.namespace);
     let pods = Api::<Pod>::namespaced(client.clone(), &capture.namespace);
     let (Ok(lease), Ok(pod)) = (leases.get_opt(lease::NAME).await, pods.get_opt(COLLECTOR).await) else { return false };
-    let has_guardian = lease.as_ref().is_some_and(|lease| lease.annotations().contains_key(marks::GUARDIAN)) && pod.is_some();
+    let has_guardian =
+        lease.as_ref().is_some_and(|lease| lease.annotations().contains_key(marks::GUARDIAN)) && pod.is_some();
     let renewed = lease.and_then(|lease| lease.spec?.renew_time).map(|time| time.0);
     let Some(heard) = renewed.max(capture.created) else { return false };
     let silent = Duration::try_from(now.duration_since(heard)).unwrap_or_default();

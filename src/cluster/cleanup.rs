@@ -101,7 +101,9 @@ impl Removal<'_> {
             let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
             conditions.filter(|condition| condition.type_ == "Ready").any(|condition| condition.status != "True")
         };
-        nodes.map(|list| list.items.iter().filter(|node| lost(node)).map(|node| node.name_any()).collect()).unwrap_or_default()
+        nodes
+            .map(|list| list.items.iter().filter(|node| lost(node)).map(|node| node.name_any()).collect())
+            .unwrap_or_default()
     }
 
     async fn wait_for_pods(&self, left: &mut Left) -> Result<(), Error> {
@@ -122,7 +124,10 @@ impl Removal<'_> {
     async fn force(&self, pods: Vec<Pod>, left: &mut Left) -> Result<(), Error> {
         for pod in pods {
             let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
-            left.0.push(format!("pod {} on node {node} did not end in {PODS:?} and was removed by force", pod.name_any()));
+            left.0.push(format!(
+                "pod {} on node {node} did not end in {PODS:?} and was removed by force",
+                pod.name_any()
+            ));
             let how = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::background() };
             ask_gone(WHAT, async || self.pods().delete(&pod.name_any(), &how).await).await?;
         }
@@ -153,7 +158,9 @@ impl Removal<'_> {
                 return;
             }
             if start.elapsed() > PODS {
-                left.0.extend(remaining);
+                // No garbage collector, or a slow one: by hand, as far as we may.
+                orphans::remove(self.client, capture).await;
+                left.0.extend(orphans::of_capture(self.client, capture).await);
                 return;
             }
             time::sleep(POLL).await;

@@ -144,7 +144,8 @@ impl Deployment<'_> {
             let size = packed.bytes.len();
             let told = |sent: u64| {
                 let percent = (sent * 100).checked_div(size as u64).unwrap_or(100);
-                self.progress.step(&format!("sending the executable for {arch} ({} MB): {percent} %", size / 1_000_000));
+                self.progress
+                    .step(&format!("sending the executable for {arch} ({} MB): {percent} %", size / 1_000_000));
             };
             let own = self.plan.collector.arch.as_deref().unwrap_or(arch);
             let command = paths::receive(arch, packed, own);
@@ -274,7 +275,9 @@ impl Deployment<'_> {
         let api = apply::api(self.client(), object);
         let name = object.metadata.name.clone().unwrap_or_default();
         let how = PatchParams { field_manager: Some(marks::PRODUCT.to_owned()), ..PatchParams::default() };
-        ask("cannot give the agents another image", async || api.patch(&name, &how, &Patch::Merge(object)).await).await.map(drop)
+        ask("cannot give the agents another image", async || api.patch(&name, &how, &Patch::Merge(object)).await)
+            .await
+            .map(drop)
     }
 }
 
@@ -293,8 +296,11 @@ fn waiting_words(stage: Stage) -> &'static str {
 
 fn no_image(workload: &Workload, trouble: Option<&str>) -> Error {
     let tried = workload.images.join(", ");
-    Error::failed(format!("no image could be had on the nodes: {}; tried {tried}", trouble.unwrap_or("no reason is given")))
-        .hint("--image names a published image of oc-netobserv")
+    Error::failed(format!(
+        "no image could be had on the nodes: {}; tried {tried}",
+        trouble.unwrap_or("no reason is given")
+    ))
+    .hint("--image names a published image of oc-netobserv")
 }
 
 fn none_captures(ready: &Ready, waited: Duration) -> Error {

@@ -21,7 +21,11 @@ use log::debug;
 use tokio::{task, time};
 use tokio_util::io::SyncIoBridge;
 
-use super::{backoff::Backoff, exec::ExecError, remote::{Remote, failed}};
+use super::{
+    backoff::Backoff,
+    exec::ExecError,
+    remote::{Remote, failed},
+};
 use crate::error::Error;
 
 /// What came home.

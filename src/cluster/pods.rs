@@ -77,10 +77,18 @@ fn stage(pod: &Pod, node: Option<&str>, state: Option<&ContainerState>) -> Stage
 
 /// The DaemonSet controller binds its pods by affinity to the node's name.
 fn wanted_node(pod: &Pod) -> Option<String> {
-    let required =
-        pod.spec.as_ref()?.affinity.as_ref()?.node_affinity.as_ref()?.required_during_scheduling_ignored_during_execution.as_ref()?;
+    let required = pod
+        .spec
+        .as_ref()?
+        .affinity
+        .as_ref()?
+        .node_affinity
+        .as_ref()?
+        .required_during_scheduling_ignored_during_execution
+        .as_ref()?;
     let fields = required.node_selector_terms.iter().flat_map(|term| term.match_fields.iter().flatten());
-    let mut names = fields.filter(|field| field.key == "metadata.name").filter_map(|field| field.values.as_ref()?.first());
+    let mut names =
+        fields.filter(|field| field.key == "metadata.name").filter_map(|field| field.values.as_ref()?.first());
     let name = names.next()?.clone();
     names.next().is_none().then_some(name)
 }
@@ -109,7 +117,8 @@ fn sentence(reason: &str, detail: &str) -> String {
 
 fn unschedulable(pod: &Pod) -> Option<String> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-    let scheduled = conditions.iter().find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")?;
+    let scheduled =
+        conditions.iter().find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")?;
     scheduled.message.clone()
 }
 

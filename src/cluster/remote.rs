@@ -47,8 +47,10 @@ impl Remote {
         let pods = Api::<Pod>::namespaced(client.clone(), namespace);
         let pod = ask("cannot look at the collector's pod", async || pods.get_opt(COLLECTOR).await).await?;
         let Some(pod) = pod else {
-            return Err(Error::failed(format!("the capture in {namespace} has no collector any more: its files are gone"))
-                .hint(format!("oc-netobserv cleanup {namespace}")));
+            return Err(Error::failed(format!(
+                "the capture in {namespace} has no collector any more: its files are gone"
+            ))
+            .hint(format!("oc-netobserv cleanup {namespace}")));
         };
         let command = pod.spec.and_then(|spec| spec.containers.into_iter().next()?.command).unwrap_or_default();
         Ok(Self::new(client, namespace, command.first().is_some_and(|word| word == paths::IN_IMAGE)))
@@ -59,9 +61,8 @@ impl Remote {
         let maps = Api::<ConfigMap>::namespaced(self.client.clone(), &self.namespace);
         let map = ask("cannot read what the capture does", async || maps.get("capture").await).await?;
         let text = map.data.and_then(|mut data| data.remove("capture.json")).unwrap_or_default();
-        serde_json::from_str(&text).map_err(|error| {
-            Error::failed(format!("the capture in {} is of another version: {error}", self.namespace))
-        })
+        serde_json::from_str(&text)
+            .map_err(|error| Error::failed(format!("the capture in {} is of another version: {error}", self.namespace)))
     }
 
     /// The collector's container.
@@ -101,7 +102,8 @@ impl Remote {
 
 fn parse(output: Output) -> Result<State, Error> {
     if output.code != 0 {
-        let text = output.stderr.lines().next_back().unwrap_or("it says nothing").trim_start_matches("error: ").to_owned();
+        let text =
+            output.stderr.lines().next_back().unwrap_or("it says nothing").trim_start_matches("error: ").to_owned();
         return Err(Error::failed(format!("the collector: {text}")));
     }
     serde_json::from_slice(&output.stdout)

@@ -60,7 +60,8 @@ struct Place {
 impl Place {
     fn of_pod() -> Result<Self, Error> {
         let variable = |name: &str| {
-            env::var(name).map_err(|_| Error::failed(format!("{name} is not set: `pod agent` runs in the pods of a capture")))
+            env::var(name)
+                .map_err(|_| Error::failed(format!("{name} is not set: `pod agent` runs in the pods of a capture")))
         };
         let lease = env::var("LEASE_SECONDS").ok().and_then(|text| text.parse().ok()).map(Duration::from_secs);
         Ok(Self {
@@ -152,8 +153,7 @@ impl Life {
     }
 
     fn begin(&mut self, config: CaptureConfig) {
-        let config =
-            CaptureConfig { node: self.place.node.as_str().into(), agent_ip: self.place.address, ..config };
+        let config = CaptureConfig { node: self.place.node.as_str().into(), agent_ip: self.place.address, ..config };
         let stop = Stop::default();
         let limits = match agent::preflight(&config) {
             Ok(support) => support.limits,
@@ -180,7 +180,8 @@ impl Life {
     fn look(&mut self) {
         if let Some((agent, stop)) = &self.agent {
             if agent.has_ended() {
-                let what = stop.reason().map_or_else(|| "it has ended by itself".to_owned(), |reason| format!("{reason:?}"));
+                let what =
+                    stop.reason().map_or_else(|| "it has ended by itself".to_owned(), |reason| format!("{reason:?}"));
                 self.agent = None;
                 self.tell(AgentState::Failed { what, hint: None });
             } else if let Some(AgentState::Attached { limits, .. }) = &self.told {
@@ -195,7 +196,10 @@ impl Life {
         let Some(watch) = &mut self.watch else { return };
         let first = watch.looked.is_none();
         if let Ok(connections) = agent::connections(watch.port) {
-            let same = connections.iter().map(|c| (c.local, c.remote)).eq(watch.connections.iter().map(|c| (c.local, c.remote)));
+            let same = connections
+                .iter()
+                .map(|c| (c.local, c.remote))
+                .eq(watch.connections.iter().map(|c| (c.local, c.remote)));
             if first || !same {
                 watch.connections.clone_from(&connections);
                 self.client.report(&FromAgent::Connections(connections));

@@ -81,7 +81,8 @@ fn capture(
     let visits = Visits::default();
     let session = serve(settings, hub, status.clone(), visits.clone(), stop)?;
     info!("capturing {}", settings.what);
-    let mut supervisor = Supervisor::new(settings, &place.node, place.address, server.clone(), status.clone(), visits, names);
+    let mut supervisor =
+        Supervisor::new(settings, &place.node, place.address, server.clone(), status.clone(), visits, names);
     while !stop.requested() && !terminate.requested() {
         supervisor.step();
     }
@@ -144,13 +145,7 @@ fn listen(settings: &Settings, place: &Place, input: collector::Input) -> Result
     server::start(options).map_err(Error::failed)
 }
 
-fn serve(
-    settings: &Settings,
-    hub: Hub,
-    status: Status,
-    visits: Visits,
-    stop: &Stop,
-) -> Result<session::Server, Error> {
+fn serve(settings: &Settings, hub: Hub, status: Status, visits: Visits, stop: &Stop) -> Result<session::Server, Error> {
     let about = session::About {
         capture: settings.id.clone(),
         version: VERSION.to_owned(),

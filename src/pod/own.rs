@@ -94,7 +94,11 @@ mod tests {
     const HOME: &str = "10.0.0.9";
 
     fn connection(port: u16) -> Connection {
-        Connection { local: "10.0.0.1:10250".parse().unwrap(), remote: SocketAddr::new([10, 0, 0, 2].into(), port), acked: 0 }
+        Connection {
+            local: "10.0.0.1:10250".parse().unwrap(),
+            remote: SocketAddr::new([10, 0, 0, 2].into(), port),
+            acked: 0,
+        }
     }
 
     fn known(ports: &[u16]) -> OwnTraffic {

@@ -152,13 +152,16 @@ impl Supervisor {
                 }
             }
             Event::Restarted { node } => {
-                self.status.notice(format!("the agent on {node} was started again: what it had not delivered is lost").into());
+                self.status
+                    .notice(format!("the agent on {node} was started again: what it had not delivered is lost").into());
             }
             Event::Disconnected { node, why } => {
                 self.status.notice(format!("the agent on {node} is lost: {why}").into());
                 self.lost.insert(node.to_string(), why);
             }
-            Event::Said { message: FromAgent::Connections(all), .. } => self.own.connections(&all, self.start.elapsed()),
+            Event::Said { message: FromAgent::Connections(all), .. } => {
+                self.own.connections(&all, self.start.elapsed())
+            }
             Event::Said { message: FromAgent::Translated(all), .. } => self.own.translated(all),
             Event::Said { message: FromAgent::State(_), .. } => {}
         }
@@ -209,7 +212,11 @@ impl Supervisor {
             node: name.to_owned(),
             state: agent.map(|agent| agent.state.clone()),
             connected: agent.is_some_and(|agent| agent.connected),
-            failed: self.lost.get(name).filter(|_| agent.is_some_and(|agent| !agent.connected && !agent.ended)).cloned(),
+            failed: self
+                .lost
+                .get(name)
+                .filter(|_| agent.is_some_and(|agent| !agent.connected && !agent.ended))
+                .cloned(),
             ..NodeStatus::default()
         }
     }

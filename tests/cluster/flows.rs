@@ -76,7 +76,7 @@ fn a_shop_in_thirty_seconds() {
     });
     assert_eq!(pings.map(|record| number(record, "Packets")).sum::<u64>(), 10);
     let observers = finished.files.query(
-        "SELECT count(DISTINCT Node) FROM observation WHERE FlowId IN (SELECT rowid FROM flow WHERE IcmpType = 8)",
+        "SELECT count(DISTINCT node) FROM observation WHERE record IN (SELECT id FROM flow WHERE IcmpType = 8)",
     );
     assert_eq!(observers.unwrap(), "2", "each node's own numbers stay available");
 

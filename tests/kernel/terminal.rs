@@ -6,92 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lab::{Capture, Pair, need, needs, netns::run, sockets};
-use tempfile::TempDir;
+use lab::{Capture, Pair, Terminal, need, needs, netns::run, sockets};
 
 use crate::{flows, packets};
 
-/// A tmux server of its own with one window.
-struct Terminal {
-    directory: TempDir,
-}
-
-impl Terminal {
-    /// A shell in a window of this size.
-    fn open(columns: u16, rows: u16) -> Self {
-        let terminal = Self { directory: tempfile::tempdir().unwrap() };
-        let size = [columns, rows].map(|number| number.to_string());
-        let mut command = terminal.tmux();
-        command.args(["-f", "/dev/null", "new-session", "-d", "-x", &size[0], "-y", &size[1], "sh"]);
-        run(command.env("LANG", "C.UTF-8").env_remove("TMUX")).unwrap();
-        // In two halves, so that what is typed is not what is waited for.
-        terminal.line("PS1='prom''pt> '; clear");
-        terminal.wait_for("prompt>");
-        terminal
-    }
-
-    fn tmux(&self) -> Command {
-        let mut command = Command::new("tmux");
-        command.arg("-S").arg(self.directory.path().join("socket"));
-        command
-    }
-
-    /// Types keys, in tmux's names.
-    fn keys(&self, keys: &[&str]) {
-        run(self.tmux().arg("send-keys").args(keys)).unwrap();
-    }
-
-    /// Types a command line and Enter.
-    fn line(&self, line: &str) {
-        run(self.tmux().args(["send-keys", "-l", line])).unwrap();
-        self.keys(&["Enter"]);
-    }
-
-    fn screen(&self) -> String {
-        need::output_of(self.tmux().args(["capture-pane", "-p"])).unwrap()
-    }
-
-    /// The screen once it fits.
-    fn until(&self, what: &str, fits: impl Fn(&str) -> bool) -> String {
-        let end = Instant::now() + Duration::from_secs(if need::is_short() { 60 } else { 15 });
-        loop {
-            let screen = self.screen();
-            if fits(&screen) {
-                return screen;
-            }
-            assert!(Instant::now() < end, "never {what}:\n{screen}");
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    fn wait_for(&self, words: &str) -> String {
-        self.until(words, |screen| screen.contains(words))
-    }
-
-    /// The terminal behaves as a shell's does: echo, lines, the cursor, the usual screen.
-    fn assert_restored(&self) {
-        self.line("stty -a | tr ';' '\\n' | tr '\\n' ' '; echo; echo restored");
-        let screen = self.until("a prompt that answers", |screen| screen.lines().any(|line| line.trim() == "restored"));
-        let joined: String = screen.lines().collect();
-        for mode in [" icanon", " echo ", " isig", " opost"] {
-            assert!(joined.contains(mode), "no{mode}:\n{screen}");
-        }
-        let state =
-            need::output_of(self.tmux().args(["display", "-p", "#{alternate_on} #{cursor_flag} #{mouse_any_flag}"]))
-                .unwrap();
-        assert_eq!(state.trim(), "0 1 0", "alternate screen, cursor, mouse");
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.tmux().arg("kill-server").status();
-    }
-}
-
 /// The shell words that run a capture, its files going to a directory of the terminal.
 fn words(terminal: &Terminal, capture: &Capture) -> String {
-    let command = capture.command(terminal.directory.path());
+    let command = capture.command(terminal.directory());
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| format!("'{}'", word.to_string_lossy())).collect::<Vec<_>>().join(" ")
 }
@@ -120,7 +41,7 @@ fn a_word_typed_narrows_the_rows_and_q_ends() {
     terminal.keys(&["q"]);
     terminal.wait_for("prompt>");
     terminal.assert_restored();
-    let files = lab::files::Files::find(terminal.directory.path()).unwrap();
+    let files = lab::files::Files::find(terminal.directory()).unwrap();
     let table = files.table().unwrap();
     for port in [6001, 6002] {
         let totals = table.iter().find(|(tuple, _)| tuple.selector.is_some_and(|ports| ports.1 == port)).unwrap().1;
@@ -139,7 +60,7 @@ fn the_terminal_is_restored_whatever_ends_the_table() {
             // The shell waits for it; its process id is written down first.
             terminal.line(&format!(
                 "sh -c 'echo $$ > {}/pid; exec \"$@\"' - {}",
-                terminal.directory.path().display(),
+                terminal.directory().display(),
                 words(&terminal, &capture)
             ));
             terminal.until("a table", |screen| !screen.contains("prompt>"));
@@ -148,7 +69,7 @@ fn the_terminal_is_restored_whatever_ends_the_table() {
             match signal {
                 None => terminal.keys(&[end]),
                 Some(signal) => {
-                    let pid = std::fs::read_to_string(terminal.directory.path().join("pid")).unwrap();
+                    let pid = std::fs::read_to_string(terminal.directory().join("pid")).unwrap();
                     run(Command::new("sh").args(["-c", &format!("kill -{signal} {}", pid.trim())])).unwrap();
                 }
             }

@@ -13,6 +13,7 @@ pub mod proxy;
 pub mod raw;
 pub mod sockets;
 pub mod tcpdump;
+pub mod terminal;
 pub mod topology;
 pub mod truth;
 
@@ -21,5 +22,6 @@ pub use frame::Ends;
 pub use netns::Netns;
 pub use raw::RawSocket;
 pub use tcpdump::Tcpdump;
+pub use terminal::Terminal;
 pub use topology::Pair;
 pub use truth::{Totals, Truth, Tuple};

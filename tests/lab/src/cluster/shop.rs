@@ -18,7 +18,7 @@ pub struct Shop {
 const NAMESPACE: &str = "shop";
 
 /// Where the server listens.
-pub const PORT: u16 = 8080;
+const PORT: u16 = 8080;
 
 impl Shop {
     /// Opens it where it is not open yet, and waits until everybody is there.
