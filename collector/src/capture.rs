@@ -127,7 +127,12 @@ pub fn start(mut options: Options, stop: Stop) -> Result<Started, CollectorError
     let (input, receiver) = queue::channel(QUEUE_BATCHES, options.queue_bytes);
     let ingest = Ingest::new(outputs, steps(&mut options, &earlier), status.clone(), stop.clone());
     let ingest = spawn("ingest", move || ingest.run(&receiver))?;
-    let timer = limits.time.map(|limit| Timer::start(limit, stop.clone())).transpose();
+    let time = limits.time.filter(|_| options.origin == Origin::Local);
+    if options.origin == Origin::Cluster {
+        // Time begins when the first agent captures: whoever knows that ends it too.
+        status.hold();
+    }
+    let timer = time.map(|limit| Timer::start(limit, stop.clone())).transpose();
     let collector = Collector {
         input: input.clone(),
         ingest,
@@ -236,7 +241,7 @@ impl Collector {
             status,
             stop,
         } = self;
-        let capture = status.started().elapsed();
+        let capture = status.elapsed();
         drop(timer);
         input.close();
         let closing = Instant::now();

@@ -80,6 +80,8 @@ impl State {
 #[derive(Clone, Debug)]
 pub struct Status {
     started: Instant,
+    /// When this process made it.
+    made: Instant,
     state: Arc<Mutex<State>>,
 }
 
@@ -96,13 +98,16 @@ pub(crate) struct State {
     pub(crate) heard: BTreeMap<Arc<str>, (Node, u64)>,
     /// For [`Snapshot::reason`].
     pub(crate) stop: Stop,
+    /// How long nobody captured yet; `None` while that lasts.
+    pub(crate) waited: Option<Duration>,
 }
 
 impl Status {
     /// Nothing yet, the clock running.
     pub(crate) fn new(stop: Stop) -> Self {
-        let state = State { stop, ..State::default() };
-        Self { started: Instant::now(), state: Arc::new(Mutex::new(state)) }
+        let state = State { stop, waited: Some(Duration::ZERO), ..State::default() };
+        let now = Instant::now();
+        Self { started: now, made: now, state: Arc::new(Mutex::new(state)) }
     }
 
     /// Goes on where an earlier life ended.
@@ -151,18 +156,31 @@ impl Status {
         snapshot.reason = state.stop.reason().map(|reason| reason_text(&reason)).or(snapshot.reason);
         add_heard(&mut snapshot.nodes, &state.heard);
         drop(state);
-        snapshot.elapsed = self.started.elapsed();
+        snapshot.elapsed = self.elapsed();
         snapshot
     }
 
-    /// When the capture began.
-    pub fn started(&self) -> Instant {
-        self.started
+    /// The clock stands still until [`Status::begin`].
+    pub(crate) fn hold(&self) {
+        self.lock().waited = None;
+    }
+
+    /// From now on somebody captures; said again it changes nothing. Returns for how long that has been so, all lives of this
+    /// collector together.
+    pub fn begin(&self) -> Duration {
+        self.lock().waited.get_or_insert_with(|| self.made.elapsed());
+        self.elapsed()
+    }
+
+    /// How long the capture has run.
+    pub(crate) fn elapsed(&self) -> Duration {
+        let waited = self.lock().waited.unwrap_or_else(|| self.made.elapsed());
+        self.started.elapsed().saturating_sub(waited)
     }
 
     /// Something happened besides traffic, in words for the user.
     pub fn notice(&self, text: Arc<str>) {
-        let elapsed = self.started.elapsed();
+        let elapsed = self.elapsed();
         let notices = &mut self.lock().snapshot.notices;
         if notices.len() == NOTICES {
             notices.pop_front();
@@ -191,6 +209,18 @@ fn add_heard(nodes: &mut Vec<NodeStatus>, heard: &BTreeMap<Arc<str>, (Node, u64)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_begins_when_somebody_captures() {
+        let status = Status::new(Stop::default());
+        status.hold();
+        std::thread::sleep(Duration::from_millis(60));
+        assert!(status.snapshot().elapsed < Duration::from_millis(5));
+        status.begin();
+        std::thread::sleep(Duration::from_millis(20));
+        let elapsed = status.begin();
+        assert!(elapsed >= Duration::from_millis(20) && elapsed < Duration::from_millis(60), "{elapsed:?}");
+    }
 
     #[test]
     fn the_latest_notices_are_kept() {

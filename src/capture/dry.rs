@@ -50,8 +50,8 @@ fn by_hand(request: &Request, id: &str, namespace: &str) -> String {
     };
     format!(
         "A capture of oc-netobserv: kubectl apply -f FILE\n{start}\nThe guardian ends it when nobody has been attached for {:?}.\n\
-         oc-netobserv copy {id} brings the files home, oc-netobserv cleanup {id} or kubectl delete namespace {namespace}\n\
-         removes everything. The keys in here are those of this capture: keep the file to yourself.",
+         oc-netobserv copy {id} brings the files home, oc-netobserv cleanup {id} removes everything: namespace\n\
+         {namespace} and what is outside of it. The keys in here are those of this capture: keep the file to yourself.",
         request.lease
     )
 }

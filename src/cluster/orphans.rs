@@ -43,7 +43,8 @@ async fn security_contexts(client: &Client, selector: &str) -> Vec<String> {
     list.map(|list| list.items.iter().map(|item| named(item.name_any())).collect()).unwrap_or_default()
 }
 
-/// Removes the cluster-scoped objects of a capture whose namespace is gone.
+/// Removes the cluster-scoped objects of a capture whose namespace is gone, or that it does not own because they were applied
+/// by hand.
 pub(crate) async fn remove(client: &Client, capture: &str) {
     let selector = ListParams::default().labels(&format!("{},{}={capture}", marks::OURS, marks::CAPTURE));
     let how = DeleteParams::background();

@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use super::{
     CHANNEL_PORT, EXECUTABLES_PORT, paths,
     settings::Settings,
-    supervisor::{Supervisor, Visits},
+    supervisor::{Parts, Supervisor, Visits},
 };
 use crate::{
     cluster::guardian::{self, Terms},
@@ -81,8 +81,8 @@ fn capture(
     let visits = Visits::default();
     let session = serve(settings, hub, status.clone(), visits.clone(), stop)?;
     info!("capturing {}", settings.what);
-    let mut supervisor =
-        Supervisor::new(settings, &place.node, place.address, server.clone(), status.clone(), visits, names);
+    let parts = Parts { server: server.clone(), status: status.clone(), visits, names, stop: stop.clone() };
+    let mut supervisor = Supervisor::new(settings, &place.node, place.address, parts);
     while !stop.requested() && !terminate.requested() {
         supervisor.step();
     }

@@ -16,7 +16,7 @@ use channel::server::{AgentInfo, Event, Server};
 use collector::{NodeStatus, Status, session};
 use flow::{
     Own, Reason, Rules, Stop,
-    control::{FromAgent, ToAgent},
+    control::{AgentState, FromAgent, ToAgent},
 };
 use log::{info, warn};
 use names::Names;
@@ -25,6 +25,9 @@ use super::{own::OwnTraffic, settings::Settings};
 
 /// Time between two looks at everything that nobody tells.
 const TICK: Duration = Duration::from_millis(100);
+
+/// Without an agent for this long, time passes all the same.
+const NOBODY: Duration = Duration::from_mins(2);
 
 /// Port of a kubelet that does not say otherwise.
 const KUBELET: u16 = 10250;
@@ -71,6 +74,15 @@ impl session::Handler for Handler {
     }
 }
 
+/// What it looks after.
+pub(crate) struct Parts {
+    pub(crate) server: Server,
+    pub(crate) status: Status,
+    pub(crate) visits: Visits,
+    pub(crate) names: Names,
+    pub(crate) stop: Stop,
+}
+
 /// Looks after agents and status.
 pub(crate) struct Supervisor {
     start: Instant,
@@ -87,18 +99,15 @@ pub(crate) struct Supervisor {
     /// Why agents of nodes were lost, as long as they are.
     lost: BTreeMap<String, String>,
     refused: u64,
+    /// `--max-time`
+    limit: Option<Duration>,
+    stop: Stop,
 }
 
 impl Supervisor {
-    pub(crate) fn new(
-        settings: &Settings,
-        node: &str,
-        address: Option<IpAddr>,
-        server: Server,
-        status: Status,
-        visits: Visits,
-        names: Names,
-    ) -> Self {
+    /// `node` and `address` are those of this pod.
+    pub(crate) fn new(settings: &Settings, node: &str, address: Option<IpAddr>, parts: Parts) -> Self {
+        let Parts { server, status, visits, names, stop } = parts;
         let address = address.filter(|_| !settings.include_self);
         if let Some(address) = address {
             let port = settings.kubelet_ports.get(node).copied().unwrap_or(KUBELET);
@@ -119,6 +128,8 @@ impl Supervisor {
             own,
             lost: BTreeMap::new(),
             refused: 0,
+            limit: settings.config.limits.time,
+            stop,
         }
     }
 
@@ -191,6 +202,7 @@ impl Supervisor {
 
     fn tell_status(&mut self) {
         let agents = self.server.agents();
+        self.watch_time(&agents);
         let mut nodes: Vec<NodeStatus> = self.expected.iter().map(|node| self.node(node, &agents)).collect();
         let unexpected = agents.iter().filter(|agent| !self.expected.iter().any(|node| **node == *agent.node));
         nodes.extend(unexpected.map(|agent| self.node(&agent.node, &agents)));
@@ -203,6 +215,15 @@ impl Supervisor {
                 warn!("{} was turned away: {}", last.address, last.why);
                 self.status.notice(format!("{} was turned away: {}", last.address, last.why).into());
             }
+        }
+    }
+
+    /// The time of a capture is that since its first agent was attached; without any it is that of this process.
+    fn watch_time(&self, agents: &[AgentInfo]) {
+        let is_attached = agents.iter().any(|agent| matches!(agent.state, AgentState::Attached { .. }));
+        let elapsed = if is_attached || self.start.elapsed() > NOBODY { self.status.begin() } else { Duration::ZERO };
+        if self.limit.is_some_and(|limit| elapsed >= limit) {
+            self.stop.request(Reason::Time);
         }
     }
 

@@ -2,35 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use flow::{CaptureConfig, config::Mode};
+use flow::CaptureConfig;
 use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::api::resource::Quantity};
 
 use super::Executable;
 
 const MIB: u64 = 1 << 20;
 
-/// What the process takes before there is traffic, with room for its executable in the page cache.
-const AGENT_BASE: u64 = 96 * MIB;
-/// Bytes of a map entry as the kernel's allocator gives them out (docs/benchmarks.md).
-const MAP_ENTRY: u64 = 192;
-/// Maps: two generations, two families.
-const MAPS: u64 = 4;
-/// Bytes that the agent keeps for a flow seen at both ends of a veth pair (docs/benchmarks.md).
-const AGENT_FLOW: u64 = 280;
-
-/// Memory that an agent may take, bytes.
-pub(super) fn agent_memory(config: &CaptureConfig) -> u64 {
-    let flows = u64::from(config.cache_max_flows);
-    match config.mode {
-        Mode::Flows => AGENT_BASE + flows * (MAPS * MAP_ENTRY + 2 * AGENT_FLOW),
-        // The rings, and the batches made of them that wait to be sent.
-        Mode::Packets => AGENT_BASE + 3 * u64::from(config.buffer_size),
-    }
-}
+/// What waits for the collector at most (`pod agent`).
+const CHANNEL: u64 = 32 * MIB;
 
 /// An agent's resources.
 pub(super) fn agent(config: &CaptureConfig, executable: Option<&Executable>) -> ResourceRequirements {
-    let memory = agent_memory(config);
+    let memory = config.agent_memory() + CHANNEL + executable.map_or(0, |executable| executable.size);
     // No CPU limit: an agent that is throttled loses packets.
     requirements(
         &[("cpu", "20m".to_owned()), ("memory", mib(64 * MIB)), ("ephemeral-storage", mib(work(executable)))],

@@ -181,9 +181,9 @@ fn a_path_of_the_node_is_mounted_for_named_namespaces_only() {
 #[test]
 fn the_memory_of_agents_counts_their_maps_and_rings() {
     let limit = |line: &str| agent_container(&planned(line, &facts()))["resources"]["limits"]["memory"].clone();
-    assert_eq!(limit("flows"), "262Mi");
-    assert_eq!(limit("flows --cache-max-flows 1000000"), "1363Mi");
-    assert_eq!(limit("packets --port 80 --buffer-size 256MiB"), "864Mi");
+    assert_eq!(limit("flows"), "440Mi");
+    assert_eq!(limit("flows --cache-max-flows 1000000"), "2804Mi");
+    assert_eq!(limit("packets --port 80 --buffer-size 256MiB"), "388Mi");
 }
 
 #[test]
