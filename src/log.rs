@@ -3,7 +3,6 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write as _, stderr},
-    os::unix::fs::OpenOptionsExt as _,
     path::Path,
     sync::{Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
@@ -72,7 +71,10 @@ impl Drop for Aside {
 
 fn open(dir: &Path) -> io::Result<File> {
     std::fs::create_dir_all(dir)?;
-    OpenOptions::new().append(true).create(true).mode(0o600).open(dir.join("oc-netobserv.log"))
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.append(true).create(true).open(dir.join("oc-netobserv.log"))
 }
 
 impl Logger {

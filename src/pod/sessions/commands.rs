@@ -1,0 +1,88 @@
+//! What the commands do: they talk to the collector over its unix socket.
+
+use std::{
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use collector::session::{self, Client, Ended, SessionError, State, TableOptions};
+
+use super::{StopArgs, StreamArgs, ViewArgs};
+use crate::{
+    error::{Error, Outcome, exit},
+    pod::{CAPTURE_ENDED, COLLECTOR_LOST, paths},
+    report,
+};
+
+/// Longest wait for files to be closed.
+const CLOSE: Duration = Duration::from_secs(50);
+
+/// Time between two looks.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Draws the table until it is left or the capture has ended.
+pub(in crate::pod) fn view(args: &ViewArgs) -> Outcome {
+    let known = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if args.session.is_empty() || args.session.len() > 64 || !args.session.chars().all(known) {
+        return Err(Error::usage(format!("--session {}: letters, digits and -", args.session)));
+    }
+    let options = TableOptions {
+        colour: args.colours != "none",
+        stop_on_quit: args.owner,
+        filters: Vec::new(),
+        keep: Some(PathBuf::from(paths::WORK).join(format!("view-{}.json", args.session))),
+    };
+    match session::table(Path::new(paths::SOCKET), options).map_err(Error::failed)? {
+        Ended::Quit | Ended::Signal(_) => Ok(exit::DONE),
+        Ended::Capture(_) => Ok(CAPTURE_ENDED),
+        Ended::Lost(why) => {
+            report::plain(&why);
+            Ok(COLLECTOR_LOST)
+        }
+    }
+}
+
+/// Hands the collector's frames on to standard output.
+pub(in crate::pod) fn stream(args: &StreamArgs) -> Outcome {
+    let mut out = io::stdout().lock();
+    match session::relay(Path::new(paths::SOCKET), args.from, &mut out) {
+        Ok(()) => Ok(exit::DONE),
+        Err(error) => Err(Error::failed(error)),
+    }
+}
+
+/// Prints the state.
+pub(in crate::pod) fn status() -> Outcome {
+    let state = connect().and_then(|mut client| client.status()).map_err(Error::failed)?;
+    print(&state)
+}
+
+/// Asks for the end, waits for it, prints the state.
+pub(in crate::pod) fn stop(args: &StopArgs) -> Outcome {
+    let mut client = connect().map_err(Error::failed)?;
+    let start = Instant::now();
+    let mut state = client.status().map_err(Error::failed)?;
+    if state.snapshot.summary.is_none() {
+        client.stop(&args.reason).map_err(Error::failed)?;
+    }
+    while state.snapshot.summary.is_none() && start.elapsed() < CLOSE {
+        thread::sleep(POLL);
+        state = client.status().map_err(Error::failed)?;
+    }
+    if state.snapshot.summary.is_none() {
+        return Err(Error::failed(format!("the files are not closed after {CLOSE:?}")));
+    }
+    print(&state)
+}
+
+fn connect() -> Result<Client, SessionError> {
+    Client::connect(Path::new(paths::SOCKET))
+}
+
+fn print(state: &State) -> Outcome {
+    let text = serde_json::to_vec(state).map_err(Error::failed)?;
+    io::stdout().write_all(&text).map_err(Error::failed)?;
+    Ok(exit::DONE)
+}
