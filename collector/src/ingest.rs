@@ -20,8 +20,10 @@ use crate::{
     status::Status,
 };
 
+mod hold;
 mod node;
 
+use hold::{Hold, Now};
 use node::Heard;
 pub(crate) use node::Node;
 
@@ -69,6 +71,7 @@ pub(crate) struct Steps {
 pub(crate) struct Ingest {
     outputs: Outputs,
     steps: Steps,
+    hold: Hold,
     status: Status,
     stop: Stop,
     started: Instant,
@@ -80,7 +83,7 @@ impl Ingest {
     pub(crate) fn new(outputs: Outputs, steps: Steps, status: Status, stop: Stop) -> Self {
         let own = status.lock().own;
         let before = (own.out_of_order, own.unmerged);
-        Self { outputs, steps, status, stop, started: Instant::now(), before }
+        Self { outputs, steps, hold: Hold::default(), status, stop, started: Instant::now(), before }
     }
 
     /// Takes batches until there will be no more; returns the names of the agents.
@@ -93,6 +96,10 @@ impl Ingest {
             }
             self.release();
         }
+        if let Some(enrich) = &mut self.steps.enrich {
+            let named = self.hold.finish(enrich.as_mut());
+            self.merge_all(named);
+        }
         let last = self.steps.merge.finish();
         self.pass_all(last);
         self.outputs.hub.close();
@@ -102,13 +109,13 @@ impl Ingest {
     }
 
     fn next(&self, input: &Receiver<Batch>) -> Received<Batch> {
-        match self.steps.merge.due() {
+        match self.steps.merge.due().into_iter().chain(self.hold.due()).min() {
             None => input.recv().map_or(Received::Closed, Received::Item),
             Some(due) => input.recv_timeout(Duration::from_nanos(due.saturating_sub(self.elapsed_ns()))),
         }
     }
 
-    /// The clock of merging: since the start.
+    /// The clock of holding and merging: since the start.
     fn elapsed_ns(&self) -> u64 {
         self.started.elapsed().as_nanos() as u64
     }
@@ -117,22 +124,41 @@ impl Ingest {
         if !self.account(&mut batch) {
             return;
         }
+        let now = self.now();
         if let Some(enrich) = &mut self.steps.enrich {
             enrich.enrich(&mut batch);
+            self.hold.keep(&mut batch, enrich.as_ref(), now);
         }
-        if self.steps.merge.is_none() {
-            return self.pass(batch);
-        }
-        let now = self.elapsed_ns();
-        let batches = self.steps.merge.push(batch, now);
-        self.pass_all(batches);
+        self.merge_all(vec![batch]);
     }
 
-    /// What merging has held back and holds no longer.
+    fn now(&self) -> Now {
+        Now { elapsed: self.elapsed_ns(), wall_ms: now_ns() / 1_000_000 }
+    }
+
+    fn merge_all(&mut self, batches: Vec<Batch>) {
+        for batch in batches {
+            if self.steps.merge.is_none() {
+                self.pass(batch);
+                continue;
+            }
+            let now = self.elapsed_ns();
+            let batches = self.steps.merge.push(batch, now);
+            self.pass_all(batches);
+        }
+    }
+
+    /// What was held back and is held no longer.
     fn release(&mut self) {
-        let now = self.elapsed_ns();
-        if self.steps.merge.due().is_some_and(|due| due <= now) {
-            let batches = self.steps.merge.release(now);
+        let now = self.now();
+        if self.hold.due().is_some_and(|due| due <= now.elapsed)
+            && let Some(enrich) = &mut self.steps.enrich
+        {
+            let named = self.hold.release(enrich.as_mut(), now);
+            self.merge_all(named);
+        }
+        if self.steps.merge.due().is_some_and(|due| due <= now.elapsed) {
+            let batches = self.steps.merge.release(now.elapsed);
             self.pass_all(batches);
         }
     }
