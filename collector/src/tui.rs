@@ -68,9 +68,22 @@ pub enum TuiError {
 pub fn run(input: Receiver<Arc<Batch>>, setup: TableSetup, stop: Stop) -> Result<(), TuiError> {
     let signals = Signals::catch()?;
     let screen = Screen::open()?;
+    let pulse = setup.pulse;
     let board = Board::new(setup, now_ns());
     let keyboard = Keyboard::open()?;
-    let mut table = Loop { board, screen, size: Size::ZERO, keyboard, signals, input, stop, drawn: None, typed: true };
+    let mut table = Loop {
+        board,
+        screen,
+        size: Size::ZERO,
+        keyboard,
+        signals,
+        input,
+        stop,
+        drawn: None,
+        typed: true,
+        heard: Instant::now(),
+        pulse,
+    };
     let result = table.run();
     // A terminal that hangs up fails before or after its signal is seen; either way it is the signal that ends us.
     table.signals.forward(&table.stop);
@@ -90,6 +103,9 @@ struct Loop {
     drawn: Option<Instant>,
     /// A key or another size came since then.
     typed: bool,
+    /// When the terminal last said anything.
+    heard: Instant,
+    pulse: Option<Duration>,
 }
 
 impl Loop {
@@ -112,9 +128,13 @@ impl Loop {
         self.typed |= std::mem::replace(&mut self.size, size) != size;
         let wait = if self.board.view.has_work() { Duration::ZERO } else { WAIT };
         if !self.keyboard.wait(wait)? {
+            if self.pulse.is_some_and(|pulse| self.heard.elapsed() > pulse) {
+                self.stop.request(Reason::Lapsed);
+            }
             return Ok(());
         }
         while event::poll(GLANCE)? {
+            self.heard = Instant::now();
             for key in keyboard::keys(event::read()?) {
                 self.typed = true;
                 let effect = self.board.key(key);

@@ -32,7 +32,7 @@ impl Progress {
     pub(crate) fn new(total: usize, colour: bool) -> Self {
         let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
         let lines = MultiProgress::new();
-        let step = if is_terminal { lines.add(spinner(colour)) } else { ProgressBar::hidden() };
+        let step = if is_terminal { spin(&lines, colour) } else { ProgressBar::hidden() };
         Self { lines, step, nodes: BTreeMap::new(), total, is_terminal, colour }
     }
 
@@ -64,7 +64,7 @@ impl Progress {
         if let Some(node) = self.nodes.get(name) {
             return node.bar.clone();
         }
-        (self.is_terminal && self.total <= LINES).then(|| self.lines.add(spinner(self.colour)))
+        (self.is_terminal && self.total <= LINES).then(|| spin(&self.lines, self.colour))
     }
 
     /// Takes everything that changes off the screen.
@@ -80,11 +80,12 @@ impl Drop for Progress {
     }
 }
 
-fn spinner(colour: bool) -> ProgressBar {
-    let bar = ProgressBar::new_spinner();
+/// One more line, with a spinner.
+fn spin(lines: &MultiProgress, colour: bool) -> ProgressBar {
     let template = if colour { "{spinner:.cyan} {msg}" } else { "{spinner} {msg}" };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
-    bar.set_style(style);
+    let bar = lines.add(ProgressBar::new_spinner().with_style(style));
+    // Only now: a bar that ticks before it has its place draws a line that nobody takes away.
     bar.enable_steady_tick(FRAME);
     bar
 }

@@ -74,15 +74,19 @@ async fn lend(mut session: Session, interrupts: &Interrupts, mut pulse: Pulse) -
     let mut keys = Keys::forward(input.clone()).map_err(ExecError::Local)?;
     let mut sizes = Sizes::watch().map_err(ExecError::Local)?;
     tell_size(&input, &sizes).await;
+    let mut has_drawn = false;
     loop {
         tokio::select! {
             event = session.next() => match event {
-                Event::Stdout(bytes) | Event::Stderr(bytes) => draw(&raw, &bytes).await.map_err(ExecError::Local)?,
+                Event::Stdout(bytes) | Event::Stderr(bytes) => {
+                    has_drawn = true;
+                    draw(&raw, &bytes).await.map_err(ExecError::Local)?;
+                }
                 Event::Ended(Ok(code)) => return Ok(Ended::Exited(code)),
                 Event::Ended(Err(error @ ExecError::Lost { .. })) => return Ok(Ended::Lost(error)),
                 Event::Ended(Err(error)) => return Err(error),
             },
-            () = pulse.due() => pulse.beat(&input),
+            () = pulse.due() => if has_drawn { pulse.beat(&input) },
             () = sizes.changed() => tell_size(&input, &sizes).await,
             () = keys.ended() => return Ok(Ended::Interrupted),
             () = interrupts.reached(Level::Stop) => return Ok(Ended::Interrupted),

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     thread,
+    time::Duration,
 };
 
 use flow::{Counters, Reason, Stop};
@@ -27,6 +28,8 @@ pub struct TableOptions {
     pub stop_on_quit: bool,
     /// Filters in force from the start, if nothing was kept.
     pub filters: Vec<String>,
+    /// Time without any sign of life from the terminal after which nobody looks any more; see [`TableSetup::pulse`].
+    pub pulse: Option<Duration>,
     /// Where filters, display, columns and order are kept for the next table over this capture.
     pub keep: Option<PathBuf>,
 }
@@ -42,6 +45,8 @@ pub enum Ended {
     Lost(String),
     /// This process got a signal; the capture goes on.
     Signal(i32),
+    /// The terminal was silent for longer than [`TableOptions::pulse`]; the capture goes on.
+    Abandoned,
 }
 
 /// What the thread that reads and the table share.
@@ -75,6 +80,7 @@ pub fn table(path: &Path, options: TableOptions) -> Result<Ended, SessionError> 
     shown?;
     match stop.reason() {
         Some(Reason::Signal(number)) => return Ok(Ended::Signal(number)),
+        Some(Reason::Lapsed) => return Ok(Ended::Abandoned),
         Some(_) if stop_on_quit => Client::connect(path)?.stop("ended by the user")?,
         Some(_) => {}
         None => return Ok(lock(&shared).ended.take().unwrap_or_else(|| Ended::Lost("it hung up".to_owned()))),
@@ -115,6 +121,7 @@ fn setup(about: About, options: TableOptions, shared: &Arc<Mutex<Shared>>) -> Ta
         limits: about.limits,
         progress: Some(Box::new(move || progress(&lock(&shared).state))),
         filters: options.filters,
+        pulse: options.pulse,
         colour: options.colour,
         kept,
         keep: options.keep.map(|path| Box::new(move |kept: &Kept| drop(store(&path, kept))) as tui::Keep),

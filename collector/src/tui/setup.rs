@@ -66,6 +66,9 @@ pub struct TableSetup {
     pub keep: Option<Keep>,
     /// Whether leaving the table ends the capture: the keys say so.
     pub stops: bool,
+    /// The table ends ([`flow::Reason::Lapsed`]) when the terminal was silent for this long: whoever lends it from afar
+    /// sends a sign of life, a focus report, since no container runtime says that the line to him broke.
+    pub pulse: Option<Duration>,
     /// Whether colours may be used; bold, reverse and symbols are used either way.
     pub colour: bool,
     /// Rows kept at most; beyond it the flows that have been idle longest go, counted.
@@ -87,6 +90,7 @@ impl TableSetup {
             limits: Limits { time: None, bytes: None, packets: None },
             progress: None,
             filters: Vec::new(),
+            pulse: None,
             kept: None,
             keep: None,
             stops: true,

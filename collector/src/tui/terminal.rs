@@ -12,7 +12,7 @@ use std::{
 
 use crossterm::{
     cursor, event, execute,
-    terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
+    terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
 use ratatui::{Terminal, backend::CrosstermBackend};
 
@@ -82,7 +82,15 @@ fn leave() -> io::Result<()> {
     if !OURS.swap(false, Ordering::SeqCst) {
         return Ok(());
     }
-    let shown = execute!(io::stdout(), event::DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+    // Cleared first: a terminal that has grown meanwhile may keep rows of it (tmux does).
+    let shown = execute!(
+        io::stdout(),
+        event::DisableBracketedPaste,
+        Clear(ClearType::All),
+        cursor::MoveTo(0, 0),
+        LeaveAlternateScreen,
+        cursor::Show
+    );
     disable_raw_mode().and(shown)
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{self, Interval, MissedTickBehavior};
+use tokio::time::{self, Instant, Interval, MissedTickBehavior};
 
 use super::Input;
 
@@ -13,7 +13,8 @@ const PULSE: &[u8] = b"\x1b[I";
 /// A command that has not felt it three times may go.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// When it is due; never, for a command that would take it for input.
+/// When it is due; never, for a command that would take it for input. Not at once: a terminal that the command has not
+/// set up yet would echo it.
 #[derive(Debug)]
 pub(super) struct Pulse(Option<Interval>);
 
@@ -23,7 +24,7 @@ impl Pulse {
     }
 
     pub(super) fn start() -> Self {
-        let mut every = time::interval(EVERY);
+        let mut every = time::interval_at(Instant::now() + EVERY, EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self(Some(every))
     }

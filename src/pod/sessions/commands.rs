@@ -19,6 +19,9 @@ use crate::{
 /// Longest wait for files to be closed.
 const CLOSE: Duration = Duration::from_secs(50);
 
+/// A client's terminal that gives no sign of life for so long is gone ([`crate::cluster::terminal`] gives one every 5 s).
+const PULSE: Duration = Duration::from_secs(20);
+
 /// Time between two looks.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -32,11 +35,14 @@ pub(in crate::pod) fn view(args: &ViewArgs) -> Outcome {
         colour: args.colours != "none",
         stop_on_quit: args.owner,
         filters: Vec::new(),
+        pulse: Some(PULSE),
         keep: Some(PathBuf::from(paths::WORK).join(format!("view-{}.json", args.session))),
     };
     match session::table(Path::new(paths::SOCKET), options).map_err(Error::failed)? {
         Ended::Quit | Ended::Signal(_) => Ok(exit::DONE),
         Ended::Capture(_) => Ok(CAPTURE_ENDED),
+        // Should somebody look all the same, the line to him was frozen: he comes again.
+        Ended::Abandoned => Ok(COLLECTOR_LOST),
         Ended::Lost(why) => {
             report::plain(&why);
             Ok(COLLECTOR_LOST)
@@ -46,11 +52,22 @@ pub(in crate::pod) fn view(args: &ViewArgs) -> Outcome {
 
 /// Hands the collector's frames on to standard output.
 pub(in crate::pod) fn stream(args: &StreamArgs) -> Outcome {
+    end_with_reader()?;
     let mut out = io::stdout().lock();
     match session::relay(Path::new(paths::SOCKET), args.from, &mut out) {
         Ok(()) => Ok(exit::DONE),
         Err(error) => Err(Error::failed(error)),
     }
+}
+
+/// Ends this process when standard input ends. The container runtime neither ends a command whose connection is gone nor
+/// tells it, and takes its output for ever; but it closes its input.
+fn end_with_reader() -> Result<(), Error> {
+    let wait = || {
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        std::process::exit(i32::from(exit::DONE));
+    };
+    thread::Builder::new().name("reader".into()).spawn(wait).map(drop).map_err(Error::failed)
 }
 
 /// Prints the state.
