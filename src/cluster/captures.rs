@@ -124,8 +124,8 @@ pub(crate) async fn abandoned(client: &Client) -> Vec<Capture> {
     abandoned
 }
 
-/// Clocks differ: a renewal counts from when its client says it was, and gets this much more.
-const DOUBT: Duration = Duration::from_secs(30);
+/// API servers' clocks may differ a little, and a renewal may be late. Clients' clocks do not count: see [`heard`].
+const DOUBT: Duration = Duration::from_secs(10);
 
 async fn is_abandoned(client: &Client, capture: &Capture, now: Timestamp) -> bool {
     let leases = Api::<Lease>::namespaced(client.clone(), &capture.namespace);
@@ -133,8 +133,7 @@ async fn is_abandoned(client: &Client, capture: &Capture, now: Timestamp) -> boo
     let (Ok(lease), Ok(pod)) = (leases.get_opt(lease::NAME).await, pods.get_opt(COLLECTOR).await) else { return false };
     let has_guardian =
         lease.as_ref().is_some_and(|lease| lease.annotations().contains_key(marks::GUARDIAN)) && pod.is_some();
-    let renewed = lease.and_then(|lease| lease.spec?.renew_time).map(|time| time.0);
-    let Some(heard) = renewed.max(capture.created) else { return false };
+    let Some(heard) = lease.as_ref().and_then(heard).max(capture.created) else { return false };
     let silent = Duration::try_from(now.duration_since(heard)).unwrap_or_default();
     let own_end = if capture.is_background { capture.max_time } else { Duration::ZERO };
     match has_guardian {
@@ -143,4 +142,10 @@ async fn is_abandoned(client: &Client, capture: &Capture, now: Timestamp) -> boo
         true if capture.is_background && capture.max_time.is_zero() => false,
         true => silent > own_end + capture.lease + capture.keep + DOUBT * 2,
     }
+}
+
+/// When the lease was last renewed, by the API server's clock: a client whose own clock is wrong is not taken for gone.
+fn heard(lease: &Lease) -> Option<Timestamp> {
+    let changes = lease.metadata.managed_fields.iter().flatten();
+    changes.filter_map(|change| change.time.as_ref()).map(|time| time.0).max()
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use flow::config::NetNs;
 use k8s_openapi::api::{
     apps::v1::DaemonSet,
-    core::v1::{AppArmorProfile, Container, HostPathVolumeSource, PodSpec, Volume, VolumeMount},
+    core::v1::{AppArmorProfile, Container, EnvVar, HostPathVolumeSource, PodSpec, Volume, VolumeMount},
 };
 use kube::core::DynamicObject;
 use serde_json::json;
@@ -98,9 +98,16 @@ fn fill(pod: &mut PodSpec, capture: &Capture<'_>, group: &Group) {
         container.image = group.images.first().cloned();
         container.resources = Some(resources::agent(&capture.request.plan.config, executable));
         container.command = Some(command(group, executable));
+        container.env.get_or_insert_default().push(lease(capture.request));
         secure(container, &rights);
         mount(container, executable.is_some(), &rights);
     }
+}
+
+/// The silence of its collector after which an agent ends by itself.
+fn lease(request: &Request) -> EnvVar {
+    let value = Some(request.lease.as_secs().to_string());
+    EnvVar { name: "LEASE_SECONDS".to_owned(), value, ..EnvVar::default() }
 }
 
 fn command(group: &Group, executable: Option<&Executable>) -> Vec<String> {
