@@ -2,7 +2,10 @@
 //!
 //! None of them ends a capture by leaving it. While they look after one, they renew its lease.
 
-use std::io::{Write as _, stderr, stdin};
+use std::{
+    io::{Write as _, stderr, stdin},
+    time::Duration,
+};
 
 use collector::{Format, Options, Origin, Stdout};
 use flow::{CaptureConfig, Stop};
@@ -173,7 +176,7 @@ pub(crate) fn cleanup(args: &CleanupArgs, context: &Context) -> Outcome {
             if args.copy == Some(Copy::True) {
                 bring_home(&connection, capture, context).await;
             }
-            code = code.max(remove(&connection, capture, context).await?);
+            code = code.max(remove(&connection, capture, args.timeout, context).await?);
         }
         Ok(code)
     })
@@ -205,11 +208,15 @@ async fn bring_home(connection: &Connection, capture: &Capture, context: &Contex
     }
 }
 
-async fn remove(connection: &Connection, capture: &Capture, context: &Context) -> Outcome {
+async fn remove(connection: &Connection, capture: &Capture, patience: Duration, context: &Context) -> Outcome {
     let progress = Progress::new(0, context.colour.on(true));
-    let removed = removal::remove(&connection.client, &capture.namespace, &|words| progress.step(words)).await;
+    let tell = |words: &str| progress.step(words);
+    let removed = time::timeout(patience, removal::remove(&connection.client, &capture.namespace, &tell)).await;
     drop(progress);
-    let left = removed?.0;
+    let left = match removed {
+        Ok(removed) => removed?.0,
+        Err(_) => vec![format!("namespace {}: it still goes after {}", capture.namespace, words::minutes(patience))],
+    };
     if left.is_empty() {
         report::plain(&format!("removed {}", capture.id));
         return Ok(exit::DONE);

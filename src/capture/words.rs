@@ -23,7 +23,8 @@ pub(super) fn ready(ready: &Ready, request: &Request, context: &Context) {
     }
     let interfaces: u32 = ready.capturing.iter().map(|(_, interfaces)| interfaces).sum();
     let (interfaces, nodes) = (number(interfaces as usize, "interface"), number(ready.capturing.len(), "node"));
-    report::plain(&format!("attached to {interfaces} on {nodes}, capturing {}; Ctrl-C ends it", request.plan.what));
+    let end = if request.background { "" } else { "; Ctrl-C ends it" };
+    report::plain(&format!("attached to {interfaces} on {nodes}, capturing {}{end}", request.plan.what));
 }
 
 fn number(count: usize, noun: &str) -> String {

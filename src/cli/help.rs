@@ -58,7 +58,7 @@ decides; a packet that none matches is left out if any rule accepts, else taken.
 pub(super) const ATTACH: &str = "\
 Examples:
   oc-netobserv attach
-  oc-netobserv attach 3f9a2c1b --context staging
+  oc-netobserv attach k3vq7m2x --context staging
 
 Opens the table of a capture that runs already. q and Ctrl-C leave the table,
 the capture goes on; `stop` ends it.";
@@ -66,30 +66,30 @@ the capture goes on; `stop` ends it.";
 pub(super) const FOLLOW: &str = "\
 Examples:
   oc-netobserv follow
-  oc-netobserv follow 3f9a2c1b -o json | jq .Bytes
+  oc-netobserv follow k3vq7m2x -o json | jq .Bytes
 
 Ctrl-C leaves, the capture goes on; `stop` ends it.";
 
 pub(super) const STOP: &str = "\
 Examples:
   oc-netobserv stop
-  oc-netobserv stop 3f9a2c1b && oc-netobserv copy 3f9a2c1b
+  oc-netobserv stop k3vq7m2x && oc-netobserv copy k3vq7m2x
 
 Agents go at once; the files stay on the cluster for --keep of the capture.";
 
 pub(super) const COPY: &str = "\
 Examples:
   oc-netobserv copy
-  oc-netobserv copy 3f9a2c1b --output-dir ~/captures
+  oc-netobserv copy k3vq7m2x --output-dir ~/captures
 
 An interrupted copy goes on where it was; every file is checked. Nothing is
 removed from the cluster: `cleanup` does that.";
 
 pub(super) const CLEANUP: &str = "\
 Examples:
-  oc-netobserv cleanup                 your captures, after asking
-  oc-netobserv cleanup 3f9a2c1b --yes
-  oc-netobserv cleanup --all           those of others too
+  oc-netobserv cleanup                 all of your captures
+  oc-netobserv cleanup k3vq7m2x --yes
+  oc-netobserv cleanup --all           those of others too, after asking
 
 Removes what bears our label and nothing else, and waits until it is gone. May
 be run any number of times.";

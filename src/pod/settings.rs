@@ -13,7 +13,7 @@ use crate::error::Error;
 pub(crate) struct Settings {
     /// The capture's id.
     pub(crate) id: String,
-    /// Its namespace, and whether this capture made it: what the guardian deletes at the end.
+    /// Its namespace: what the guardian deletes at the end.
     pub(crate) namespace: String,
     /// What agents and stores are told.
     pub(crate) config: CaptureConfig,
@@ -23,9 +23,9 @@ pub(crate) struct Settings {
     pub(crate) command: Vec<String>,
     /// Our version, `X.Y.Z`.
     pub(crate) version: String,
-    /// Who started it, as the API server knows him.
+    /// Who started it, as the API server knows them.
     pub(crate) user: String,
-    /// How many nodes are expected.
+    /// Nodes that are expected to capture.
     pub(crate) nodes: Vec<String>,
     /// Nobody watches: the lease does not count until the time limit is over.
     pub(crate) background: bool,
