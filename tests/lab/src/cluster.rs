@@ -15,9 +15,14 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
+pub mod disturb;
+pub mod person;
 mod shop;
+mod trace;
 
+pub use person::{Applied, Person, Told};
 pub use shop::Shop;
+pub use trace::Trace;
 
 /// Selector of everything a capture makes.
 pub const OURS: &str = "app.kubernetes.io/name=oc-netobserv";
@@ -80,8 +85,7 @@ pub fn wait(what: &str, longest: Duration, mut done: impl FnMut() -> Result<bool
         let last = done();
         match last {
             Ok(true) => return Ok(()),
-            Ok(false) if start.elapsed() < longest => {}
-            Err(_) if start.elapsed() < longest => {}
+            Ok(false) | Err(_) if start.elapsed() < longest => {}
             Ok(false) => bail!("{what}: not within {longest:?}"),
             Err(error) => return Err(error.context(format!("{what}: not within {longest:?}"))),
         }

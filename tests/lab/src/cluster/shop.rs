@@ -29,7 +29,7 @@ impl Shop {
         if job.is_err() {
             kubectl(["-n", NAMESPACE, "create", "job", "nightly-1", "--from=cronjob/nightly"])?;
         }
-        wait("pods of the shop", Duration::from_secs(60), || Ok(items(&format!("-n {NAMESPACE} pods"))?.len() >= 6))?;
+        wait("pods of the shop", Duration::from_mins(1), || Ok(items(&format!("-n {NAMESPACE} pods"))?.len() >= 6))?;
         kubectl(["-n", NAMESPACE, "wait", "--for=condition=Ready", "pod", "--all", "--timeout=60s"])?;
         wait("the shop's web server", Duration::from_secs(20), || Ok(shop.requests(1).is_ok()))?;
         Ok(shop)
