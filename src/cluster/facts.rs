@@ -50,6 +50,7 @@ pub(crate) async fn gather(connection: &Connection, request: &Request) -> Result
         groups: groups.groups.into_iter().map(|group| group.name).collect(),
         nodes,
         nodes_refused,
+        server_port: connection.config.cluster_url.port_u16(),
         namespace_exists: match &request.namespace {
             Some(name) => exists(client, name).await?,
             None => false,

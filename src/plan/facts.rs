@@ -18,6 +18,8 @@ pub struct Facts {
     pub nodes: Vec<Node>,
     /// Why there are none, where the user may not list them: the rights that are asked next say all that is missing.
     pub nodes_refused: Option<String>,
+    /// Port under which the API server is reached from here; most listen on it themselves.
+    pub server_port: Option<u16>,
     /// Whether the namespace that was asked for exists already.
     pub namespace_exists: bool,
 }

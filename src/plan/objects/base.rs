@@ -7,9 +7,9 @@ use k8s_openapi::{
     api::{
         coordination::v1::Lease,
         core::v1::{ConfigMap, Namespace, Secret, Service},
-        networking::v1::NetworkPolicy,
+        networking::v1::{NetworkPolicy, NetworkPolicyPort},
     },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    apimachinery::pkg::{apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
 };
 use kube::core::DynamicObject;
 
@@ -162,9 +162,25 @@ fn service(capture: &Capture<'_>) -> Result<DynamicObject, Error> {
 fn network_policy(capture: &Capture<'_>) -> Result<DynamicObject, Error> {
     let mut policy: NetworkPolicy = parse(include_str!("../../../manifests/network-policy.yaml"))?;
     dress(&mut policy.metadata, capture, Some(marks::COLLECTOR), &Place::Ours);
-    policy.spec.get_or_insert_default().pod_selector.get_or_insert_default().match_labels =
-        Some(selector(capture, marks::COLLECTOR));
+    let spec = policy.spec.get_or_insert_default();
+    spec.pod_selector.get_or_insert_default().match_labels = Some(selector(capture, marks::COLLECTOR));
+    if let Some(port) = capture.facts.and_then(|facts| facts.server_port) {
+        for rule in spec.egress.iter_mut().flatten() {
+            allow(rule.ports.get_or_insert_default(), port);
+        }
+    }
     dynamic(policy)
+}
+
+fn allow(ports: &mut Vec<NetworkPolicyPort>, port: u16) {
+    let wanted = Some(IntOrString::Int(i32::from(port)));
+    if ports.iter().all(|allowed| allowed.port != wanted) {
+        ports.push(NetworkPolicyPort {
+            port: wanted,
+            protocol: Some("TCP".to_owned()),
+            ..NetworkPolicyPort::default()
+        });
+    }
 }
 
 fn lease(capture: &Capture<'_>) -> Result<DynamicObject, Error> {

@@ -292,6 +292,18 @@ fn insisting_on_all_nodes_fails_where_one_cannot() {
 }
 
 #[test]
+fn the_collector_may_speak_to_an_api_server_at_any_port() {
+    let ports = |server_port| {
+        let plan = planned("flows", &Facts { server_port, ..facts() });
+        let list = find(&plan, "NetworkPolicy", "collector").data["spec"]["egress"][0]["ports"].clone();
+        list.as_array().unwrap().iter().map(|port| port["port"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(ports(Some(8443)), [443, 6443, 8443]);
+    assert_eq!(ports(Some(6443)), [443, 6443]);
+    assert_eq!(ports(None), [443, 6443]);
+}
+
+#[test]
 fn the_plural_of_what_english_does_not_know() {
     let mut facts = facts();
     facts.groups.insert("security.openshift.io".to_owned());
