@@ -129,7 +129,7 @@ enum Live {
     /// It captured, and may still do so.
     Captured {
         /// What came home as it ran.
-        home: Option<Home>,
+        home: Option<Box<Home>>,
         /// What went wrong meanwhile.
         error: Option<Error>,
     },
@@ -143,11 +143,14 @@ impl Run<'_> {
         let live = self.live().await;
         match live {
             Live::Background => Ok(exit::DONE),
-            Live::Failed(error) => self.clear_away(None).await.and_then(|_| Err(error)),
+            Live::Failed(error) => {
+                self.clear_away(None).await?;
+                Err(error)
+            }
             Live::Interrupted => {
                 self.clear_away(None).await.map(|code| if code == exit::DONE { exit::INTERRUPTED } else { code })
             }
-            Live::Captured { home, error } => self.end(home, error).await,
+            Live::Captured { home, error } => self.end(home.map(|home| *home), error).await,
         }
     }
 
@@ -173,7 +176,7 @@ impl Run<'_> {
         };
         let shown = self.show(stream.as_ref(), &stop).await;
         let (home, lost) = self.bring_in(stream).await;
-        Live::Captured { home, error: shown.err().or(lost) }
+        Live::Captured { home: home.map(Box::new), error: shown.err().or(lost) }
     }
 
     async fn deploy(&mut self) -> Result<Ready, Error> {
@@ -215,7 +218,8 @@ impl Run<'_> {
             history_bytes: 0,
             follow_bytes: 0,
         };
-        Stream::open(options, stop.clone()).map(Some)
+        let news = (plan.show != Show::Table).then_some(self.context.report);
+        Stream::open(options, stop.clone(), news).map(Some)
     }
 
     /// Until the end is asked for, here or there.
@@ -283,7 +287,7 @@ impl Run<'_> {
         let summary = home.as_ref().filter(|home| home.is_whole).map(|home| home.summary.clone()).or(there);
         let copied = self.copy(home.as_ref(), summary.as_ref()).await;
         if let Err(error) = copied {
-            return self.leave(error).await;
+            return Ok(self.leave(&error));
         }
         let interrupted =
             summary.as_ref().is_none_or(|summary| summary.packets == 0) && self.interrupts.first().is_some();
@@ -317,14 +321,14 @@ impl Run<'_> {
     }
 
     /// The files could not be brought home: they stay for a while, everything else goes.
-    async fn leave(&mut self, error: Error) -> Outcome {
+    fn leave(&self, error: &Error) -> u8 {
         let keep = words::minutes(self.request.keep);
         let id = &self.plan.id;
         let text = format!("the files could not be copied: {}; they stay on the cluster for {keep}", error.message);
         self.context
             .report
             .error(&Error::failed(text).hint(format!("oc-netobserv copy {id}; oc-netobserv cleanup {id}")));
-        Ok(exit::LEFT)
+        exit::LEFT
     }
 
     /// Removes everything and says what could not be removed.

@@ -13,7 +13,7 @@ mod local;
 mod log;
 pub mod marks;
 pub mod plan;
-mod pod;
+pub mod pod;
 pub mod report;
 pub mod stage;
 pub mod surroundings;

@@ -23,6 +23,7 @@ pub(crate) mod settings;
 #[cfg(unix)]
 mod supervisor;
 
+pub use files::{FilesArgs, ReadArgs};
 pub use sessions::{StopArgs, StreamArgs, ViewArgs};
 
 /// Exit code of `pod view`: the capture has ended.
@@ -51,9 +52,9 @@ pub enum PodCommand {
     /// End the capture and wait until its files are closed
     Stop(StopArgs),
     /// The files of the capture, as JSON
-    Files(files::FilesArgs),
+    Files(FilesArgs),
     /// The bytes of a file
-    Read(files::ReadArgs),
+    Read(ReadArgs),
 }
 
 /// Runs one.

@@ -33,6 +33,8 @@ use crate::{
     version::VERSION,
 };
 
+mod supply;
+
 /// A capture that somebody looks after for a while.
 struct Attached {
     capture: Capture,
@@ -69,6 +71,7 @@ pub(crate) fn attach(args: &AttachArgs, context: &Context) -> Outcome {
     block(async {
         let interrupts = interrupts()?;
         let attached = Attached::to(args.capture.as_deref(), &args.kube).await?;
+        supply::ready(&attached.remote, context.colour.on(true)).await?;
         let abilities = Abilities::ours(context.colour.on(true)).arguments();
         let command = [attached.remote.command(&["view", "--session", "attached"]), abilities].concat();
         loop {
@@ -108,7 +111,7 @@ pub(crate) fn follow(args: &FollowArgs, context: &Context) -> Outcome {
             history_bytes: 0,
             follow_bytes: 0,
         };
-        let stream = Stream::open(options, stop.clone())?;
+        let stream = Stream::open(options, stop.clone(), Some(context.report))?;
         let ended = tokio::select! {
             ended = stream.follow(&attached.remote) => ended.map(|()| true),
             () = interrupts.reached(Level::Stop) => Ok(false),

@@ -59,7 +59,7 @@ fn architectures(facts: Option<&Facts>) -> BTreeSet<String> {
 }
 
 /// Those that can be had; which nodes go without one is the plan's to say.
-fn packed(architectures: &BTreeSet<String>) -> Result<BTreeMap<String, Packed>, Error> {
+pub(super) fn packed(architectures: &BTreeSet<String>) -> Result<BTreeMap<String, Packed>, Error> {
     let mut packed = BTreeMap::new();
     let mut missing = None;
     for arch in architectures {

@@ -68,7 +68,7 @@ pub(super) fn summary(summary: Option<&Summary>, home: Option<&Home>, copied: Op
     let mut here = summary.clone();
     match copied {
         Some(copied) => {
-            local::summary::relocate(&mut here, &copied.files.iter().map(|file| file.path.clone()).collect::<Vec<_>>())
+            local::summary::relocate(&mut here, &copied.files.iter().map(|file| file.path.clone()).collect::<Vec<_>>());
         }
         None if home.is_none_or(|home| home.summary.files.is_empty()) => here.files.clear(),
         None => {}

@@ -62,7 +62,7 @@ impl Capture {
     /// A line about it.
     pub(crate) fn words(&self, now: Option<Timestamp>) -> String {
         let age = now.zip(self.created).map(|(now, created)| now.duration_since(created).as_secs().max(0));
-        let age = age.map_or_else(String::new, |seconds| format!(", {} s old", seconds));
+        let age = age.map_or_else(String::new, |seconds| format!(", {seconds} s old"));
         format!("{} ({}, begun by {}{age}): {}", self.id, self.namespace, self.user, self.command)
     }
 }

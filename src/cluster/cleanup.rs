@@ -10,7 +10,7 @@ use k8s_openapi::api::{
     core::v1::{Namespace, Node, Pod},
 };
 use kube::{
-    Api, Client, ResourceExt as _,
+    Api, Client, ResourceExt,
     api::{DeleteParams, ListParams},
 };
 use tokio::time;
@@ -28,7 +28,7 @@ const WHAT: &str = "cleaning up";
 const PODS: Duration = Duration::from_secs(20);
 
 /// Longest wait for the namespace after that.
-const NAMESPACE: Duration = Duration::from_secs(60);
+const NAMESPACE: Duration = Duration::from_mins(1);
 
 /// Time between two looks.
 const POLL: Duration = Duration::from_millis(150);
@@ -102,7 +102,7 @@ impl Removal<'_> {
             conditions.filter(|condition| condition.type_ == "Ready").any(|condition| condition.status != "True")
         };
         nodes
-            .map(|list| list.items.iter().filter(|node| lost(node)).map(|node| node.name_any()).collect())
+            .map(|list| list.items.iter().filter(|node| lost(node)).map(ResourceExt::name_any).collect())
             .unwrap_or_default()
     }
 

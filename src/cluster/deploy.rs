@@ -89,7 +89,7 @@ impl Deployment<'_> {
             apply::create(self.client(), &agent.object).await?;
         }
         self.collector_runs().await?;
-        self.send().await?;
+        send(self.remote, self.packed, self.plan.collector.arch.as_deref(), self.progress).await?;
         self.attached().await
     }
 
@@ -136,30 +136,6 @@ impl Deployment<'_> {
             time::sleep(POLL).await;
         }
         apply::create(self.client(), &objects::collector_with_image(&self.plan.collector.object, image)).await.map(drop)
-    }
-
-    /// Our executable, for each architecture there is.
-    async fn send(&self) -> Result<(), Error> {
-        for (arch, packed) in self.packed {
-            let size = packed.bytes.len();
-            let told = |sent: u64| {
-                let percent = (sent * 100).checked_div(size as u64).unwrap_or(100);
-                self.progress
-                    .step(&format!("sending the executable for {arch} ({} MB): {percent} %", size / 1_000_000));
-            };
-            let own = self.plan.collector.arch.as_deref().unwrap_or(arch);
-            let command = paths::receive(arch, packed, own);
-            let target = self.remote.target();
-            let sending = target.send(&command, Cursor::new(packed.bytes.clone()), told);
-            let Output { code, stderr, .. } = match time::timeout(SENDING, sending).await {
-                Ok(sent) => sent.map_err(|error| failed(&error))?,
-                Err(_) => return Err(Error::failed(format!("sending the executable took longer than {SENDING:?}"))),
-            };
-            if code != 0 {
-                return Err(Error::failed(format!("the collector did not take the executable: {}", stderr.trim())));
-            }
-        }
-        Ok(())
     }
 
     /// Waits until the nodes capture, as many as will.
@@ -279,6 +255,33 @@ impl Deployment<'_> {
             .await
             .map(drop)
     }
+}
+
+/// Sends our executable, for each architecture in `packed`, to the collector, whose own is `own`.
+pub(crate) async fn send(
+    remote: &Remote,
+    packed: &BTreeMap<String, Packed>,
+    own: Option<&str>,
+    progress: &Progress,
+) -> Result<(), Error> {
+    for (arch, packed) in packed {
+        let size = packed.bytes.len();
+        let told = |sent: u64| {
+            let percent = (sent * 100).checked_div(size as u64).unwrap_or(100);
+            progress.step(&format!("sending the executable for {arch} ({} MB): {percent} %", size / 1_000_000));
+        };
+        let command = paths::receive(arch, packed, own.unwrap_or(arch));
+        let target = remote.target();
+        let sending = target.send(&command, Cursor::new(packed.bytes.clone()), told);
+        let Output { code, stderr, .. } = match time::timeout(SENDING, sending).await {
+            Ok(sent) => sent.map_err(|error| failed(&error))?,
+            Err(_) => return Err(Error::failed(format!("sending the executable took longer than {SENDING:?}"))),
+        };
+        if code != 0 {
+            return Err(Error::failed(format!("the collector did not take the executable: {}", stderr.trim())));
+        }
+    }
+    Ok(())
 }
 
 fn known<'a>(state: &'a State, node: &str) -> Option<&'a NodeStatus> {

@@ -77,11 +77,6 @@ impl Target {
         Self { client, namespace: namespace.into(), pod: pod.into(), container: container.map(Into::into) }
     }
 
-    /// The pod, as `namespace/name`.
-    pub(crate) fn name(&self) -> String {
-        format!("{}/{}", self.namespace, self.pod)
-    }
-
     /// Runs `command` to its end, without input.
     pub(crate) async fn run(&self, command: &[String], limit: Duration) -> Result<Output, ExecError> {
         let run = async { collect(&mut self.open(command, Io::Output).await?).await };

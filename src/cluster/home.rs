@@ -4,9 +4,10 @@
 //! Owns reconnecting by number. What could not be had is a gap that the collector here counts, and that the caller sees.
 
 use std::{
+    convert::Infallible,
     io,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -26,7 +27,7 @@ use super::{
     exec::ExecError,
     remote::{Remote, failed},
 };
-use crate::error::Error;
+use crate::{error::Error, report::Report};
 
 /// What came home.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub(crate) struct Home {
 pub(crate) struct Stream {
     started: Started,
     shared: Arc<Shared>,
+    /// Where people are told what happens; none where a table shows it.
+    news: Option<Report>,
 }
 
 #[derive(Debug, Default)]
@@ -49,26 +52,77 @@ struct Shared {
     next: AtomicU64,
     gap: AtomicBool,
     ended: AtomicBool,
+    /// The connection broke, and nothing has come since.
+    lost: AtomicBool,
+    /// Something came after that, and nobody has been told.
+    back: AtomicBool,
+    /// The last thing that was told, by its time.
+    told: Mutex<Option<Duration>>,
 }
 
 impl Stream {
     /// Opens files and lines here. `stop` is requested when nobody reads them any more.
-    pub(crate) fn open(options: collector::Options, stop: Stop) -> Result<Self, Error> {
+    pub(crate) fn open(options: collector::Options, stop: Stop, news: Option<Report>) -> Result<Self, Error> {
         let started = collector::start(options, stop).map_err(Error::failed)?;
-        Ok(Self { started, shared: Arc::default() })
+        Ok(Self { started, shared: Arc::default(), news })
     }
 
     /// Takes what comes until the capture has ended. Cancelled, it can be gone on with.
     pub(crate) async fn follow(&self, remote: &Remote) -> Result<(), Error> {
+        let followed = tokio::select! {
+            followed = self.take_all(remote) => followed,
+            never = self.tell() => match never {},
+        };
+        self.tell_news();
+        followed
+    }
+
+    async fn take_all(&self, remote: &Remote) -> Result<(), Error> {
         let mut backoff = Backoff::default();
         loop {
+            let before = self.shared.next.load(Ordering::Acquire);
             match self.once(remote).await {
                 Ok(()) if self.shared.ended.load(Ordering::Acquire) => return Ok(()),
-                Ok(()) => debug!("the stream of the capture broke"),
-                Err(error) if error.is_passing() => debug!("{error}"),
+                Ok(()) => self.is_lost("it was closed"),
+                Err(error) if error.is_passing() => self.is_lost(&error.to_string()),
                 Err(error) => return Err(failed(&error)),
             }
+            if self.shared.next.load(Ordering::Acquire) > before {
+                backoff = Backoff::default();
+            }
             time::sleep(backoff.pause()).await;
+        }
+    }
+
+    /// Said once, until the next batch says that it is back.
+    fn is_lost(&self, why: &str) {
+        debug!("the stream of the capture broke: {why}");
+        if !self.shared.lost.swap(true, Ordering::AcqRel)
+            && let Some(report) = self.news
+        {
+            report.notice(&format!("the connection to the collector is lost ({why}); trying again"));
+        }
+    }
+
+    /// Tells what happens, as it does.
+    async fn tell(&self) -> Infallible {
+        loop {
+            time::sleep(NEWS).await;
+            self.tell_news();
+        }
+    }
+
+    fn tell_news(&self) {
+        let Some(report) = self.news else { return };
+        if self.shared.back.swap(false, Ordering::AcqRel) {
+            report.notice("connected to the collector again");
+        }
+        let mut told = self.shared.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for (time, words) in self.started.status.snapshot().notices {
+            if told.is_none_or(|told| time > told) {
+                report.notice(&words);
+                *told = Some(time);
+            }
         }
     }
 
@@ -101,6 +155,9 @@ fn take(from: &mut impl io::Read, mut input: Input, shared: &Shared) -> Result<(
     while let Some(message) = session::read(from)? {
         match message {
             Message::Batch { number, batch } => {
+                if shared.lost.swap(false, Ordering::AcqRel) {
+                    shared.back.store(true, Ordering::Release);
+                }
                 let batch = Arc::try_unwrap(batch).unwrap_or_else(|batch| (*batch).clone());
                 if input.deliver(batch).is_err() {
                     return Ok(());
@@ -119,6 +176,9 @@ fn take(from: &mut impl io::Read, mut input: Input, shared: &Shared) -> Result<(
     }
     Ok(())
 }
+
+/// Time between two looks for something to tell.
+const NEWS: Duration = Duration::from_millis(250);
 
 /// Longest wait for what is on its way when the capture has ended.
 pub(crate) const LAST: Duration = Duration::from_secs(20);

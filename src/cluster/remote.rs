@@ -23,7 +23,7 @@ use crate::{
 pub(crate) const COLLECTOR: &str = "collector";
 
 /// Longest wait for the collector to have closed its files.
-const STOP: Duration = Duration::from_secs(60);
+const STOP: Duration = Duration::from_mins(1);
 
 /// A capture on a cluster.
 #[derive(Clone)]
@@ -84,13 +84,13 @@ impl Remote {
     /// How the capture stands.
     pub(crate) async fn state(&self) -> Result<State, Error> {
         let output = self.target().run(&self.command(&["status"]), Duration::from_secs(15)).await;
-        parse(output.map_err(|error| failed(&error))?)
+        parse(&output.map_err(|error| failed(&error))?)
     }
 
     /// Ends the capture and waits until its files are closed.
     pub(crate) async fn stop(&self, reason: &str) -> Result<State, Error> {
         let output = self.target().run(&self.command(&["stop", "--reason", reason]), STOP).await;
-        parse(output.map_err(|error| failed(&error))?)
+        parse(&output.map_err(|error| failed(&error))?)
     }
 
     /// Where its files are.
@@ -100,7 +100,7 @@ impl Remote {
     }
 }
 
-fn parse(output: Output) -> Result<State, Error> {
+fn parse(output: &Output) -> Result<State, Error> {
     if output.code != 0 {
         let text =
             output.stderr.lines().next_back().unwrap_or("it says nothing").trim_start_matches("error: ").to_owned();

@@ -91,7 +91,7 @@ impl Interrupts {
         }
     }
 
-    /// Watches nothing: rises by [`Self::raise`] only.
+    /// Watches nothing.
     pub(crate) fn silent() -> Self {
         Self { state: watch::Sender::default(), left: Arc::default() }
     }
@@ -113,6 +113,7 @@ impl Interrupts {
     }
 
     /// Raises the level; it never falls.
+    #[cfg(test)]
     pub(crate) fn raise(&self, level: Level) {
         self.state.send_if_modified(|state| {
             let rises = level > state.level;

@@ -40,22 +40,9 @@ pub(crate) enum Ended {
     Interrupted,
 }
 
-/// Whether [`interactive`] can work: there is a terminal to draw on, and keys come from one.
+/// Whether [`attend`] can work: there is a terminal to draw on, and keys come from one.
 pub(crate) fn is_there() -> bool {
     keys::are_there() && io::IsTerminal::is_terminal(&io::stdout())
-}
-
-/// Runs `command` in our terminal until it ends, the connection breaks, or `interrupts` say [`Level::Stop`]. The
-/// terminal is as it was when this returns.
-pub(crate) async fn interactive(
-    target: &Target,
-    command: &[String],
-    interrupts: &Interrupts,
-) -> Result<Ended, ExecError> {
-    match connect(target, command, interrupts).await? {
-        Some(session) => lend(session, interrupts, Pulse::none()).await,
-        None => Ok(Ended::Interrupted),
-    }
 }
 
 /// Starts `command`; `None` if it was not to be.
@@ -67,7 +54,8 @@ async fn connect(target: &Target, command: &[String], interrupts: &Interrupts) -
     }
 }
 
-/// Lends our terminal to what was started.
+/// Lends our terminal to what was started until that ends, the connection breaks, or `interrupts` say [`Level::Stop`]. The
+/// terminal is as it was when this returns.
 async fn lend(mut session: Session, interrupts: &Interrupts, mut pulse: Pulse) -> Result<Ended, ExecError> {
     let input = session.input();
     let raw = Raw::enter().map_err(ExecError::Local)?;

@@ -57,11 +57,11 @@ pub(crate) fn run() -> Outcome {
         // The container was started again after the end: only files and the summary are left to serve.
         Some(summary) => {
             stop.request(Reason::User);
-            serve(&settings, Hub::ended(), Status::ended(summary), Visits::default(), &stop)?
+            serve(&settings, Hub::ended(), Status::ended(summary), &Visits::default(), &stop)?
         }
-        None => capture(&settings, &place, client, &runtime, &stop, &terminate)?,
+        None => capture(&settings, &place, &client, &runtime, &stop, &terminate)?,
     };
-    while !terminate.wait_timeout(Duration::from_secs(60)) {}
+    while !terminate.wait_timeout(Duration::from_mins(1)) {}
     Ok(exit::DONE)
 }
 
@@ -69,19 +69,19 @@ pub(crate) fn run() -> Outcome {
 fn capture(
     settings: &Settings,
     place: &Place,
-    client: kube::Client,
+    client: &kube::Client,
     runtime: &Runtime,
     stop: &Stop,
     terminate: &Stop,
 ) -> Result<session::Server, Error> {
-    let (names, _watches) = names(settings, &client, runtime)?;
+    let (names, _watches) = names(settings, client, runtime)?;
     let started = collector::start(options(settings, &names), stop.clone()).map_err(Error::failed)?;
     let Started { input, hub, status, collector } = started;
-    let server = listen(settings, place, input)?;
+    let server = listen(settings, place, input.clone())?;
     let visits = Visits::default();
-    let session = serve(settings, hub, status.clone(), visits.clone(), stop)?;
+    let session = serve(settings, hub, status.clone(), &visits, stop)?;
     info!("capturing {}", settings.what);
-    let parts = Parts { server: server.clone(), status: status.clone(), visits, names, stop: stop.clone() };
+    let parts = Parts { server: server.clone(), input, status: status.clone(), visits, names, stop: stop.clone() };
     let mut supervisor = Supervisor::new(settings, &place.node, place.address, parts);
     while !stop.requested() && !terminate.requested() {
         supervisor.step();
@@ -145,7 +145,7 @@ fn listen(settings: &Settings, place: &Place, input: collector::Input) -> Result
     server::start(options).map_err(Error::failed)
 }
 
-fn serve(settings: &Settings, hub: Hub, status: Status, visits: Visits, stop: &Stop) -> Result<session::Server, Error> {
+fn serve(settings: &Settings, hub: Hub, status: Status, visits: &Visits, stop: &Stop) -> Result<session::Server, Error> {
     let about = session::About {
         capture: settings.id.clone(),
         version: VERSION.to_owned(),

@@ -159,7 +159,7 @@ impl Supervisor {
             Event::Connected { node, again } => {
                 self.lost.remove(&*node);
                 if again {
-                    self.status.notice(format!("the agent on {node} is connected again").into());
+                    self.input.notice(format!("the agent on {node} is connected again"));
                 }
             }
             Event::Restarted { node } => {
@@ -167,11 +167,11 @@ impl Supervisor {
                     .notice(format!("the agent on {node} was started again: what it had not delivered is lost").into());
             }
             Event::Disconnected { node, why } => {
-                self.status.notice(format!("the agent on {node} is lost: {why}").into());
+                self.input.notice(format!("the agent on {node} is lost: {why}"));
                 self.lost.insert(node.to_string(), why);
             }
             Event::Said { message: FromAgent::Connections(all), .. } => {
-                self.own.connections(&all, self.start.elapsed())
+                self.own.connections(&all, self.start.elapsed());
             }
             Event::Said { message: FromAgent::Translated(all), .. } => self.own.translated(all),
             Event::Said { message: FromAgent::State(_), .. } => {}
@@ -213,7 +213,7 @@ impl Supervisor {
             self.refused = refused.total;
             if let Some(last) = refused.last.last() {
                 warn!("{} was turned away: {}", last.address, last.why);
-                self.status.notice(format!("{} was turned away: {}", last.address, last.why).into());
+                self.input.notice(format!("{} was turned away: {}", last.address, last.why));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::{
     process::Command,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use lab::{Capture, Pair, Terminal, need, needs, netns::run, sockets};

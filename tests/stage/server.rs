@@ -50,6 +50,7 @@ impl Server {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a connection ends with its thread")]
 fn serve(connection: TcpStream, answer: &Answer, requests: &Mutex<Vec<String>>) {
     let mut line = String::new();
     BufReader::new(&connection).read_line(&mut line).unwrap();

@@ -83,7 +83,7 @@ impl Judge {
 mod tests {
     use super::*;
 
-    const TERMS: Terms = Terms { lease: Duration::from_secs(120), keep: Duration::from_mins(10), background: false };
+    const TERMS: Terms = Terms { lease: Duration::from_mins(2), keep: Duration::from_mins(10), background: false };
 
     fn s(seconds: u64) -> Duration {
         Duration::from_secs(seconds)

@@ -95,7 +95,9 @@ mod tests {
 
     fn after(parts: &[&str]) -> String {
         let mut modes = Modes::default();
-        parts.iter().for_each(|part| modes.seen(part.as_bytes()));
+        for part in parts {
+            modes.seen(part.as_bytes());
+        }
         modes.undo()
     }
 

@@ -13,27 +13,19 @@ const PULSE: &[u8] = b"\x1b[I";
 /// A command that has not felt it three times may go.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// When it is due; never, for a command that would take it for input. Not at once: a terminal that the command has not
-/// set up yet would echo it.
+/// When it is due. Not at once: a terminal that the command has not set up yet would echo it.
 #[derive(Debug)]
-pub(super) struct Pulse(Option<Interval>);
+pub(super) struct Pulse(Interval);
 
 impl Pulse {
-    pub(super) fn none() -> Self {
-        Self(None)
-    }
-
     pub(super) fn start() -> Self {
         let mut every = time::interval_at(Instant::now() + EVERY, EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self(Some(every))
+        Self(every)
     }
 
     pub(super) async fn due(&mut self) {
-        match &mut self.0 {
-            Some(every) => drop(every.tick().await),
-            None => std::future::pending().await,
-        }
+        self.0.tick().await;
     }
 
     #[expect(clippy::unused_self, reason = "only who has a pulse has it felt")]

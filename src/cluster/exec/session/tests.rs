@@ -41,7 +41,7 @@ impl Sink<Message> for Socket {
     }
 }
 
-const LIVENESS: Liveness = Liveness { ping: Duration::from_millis(300), silence: Duration::from_millis(1000) };
+const LIVENESS: Liveness = Liveness { ping: Duration::from_millis(300), silence: Duration::from_secs(1) };
 
 type Peer = (channel::UnboundedSender<Result<Message, Error>>, channel::UnboundedReceiver<Message>);
 
@@ -51,6 +51,7 @@ fn session() -> (Session, Peer) {
     (Session::start(Socket { heard, said }, true, LIVENESS), (say, hear))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what a stream gives")]
 fn output(bytes: &[u8]) -> Result<Message, Error> {
     Ok(message(STDOUT, bytes))
 }
