@@ -20,6 +20,11 @@ fn packets() -> Capture {
     Capture::on_cluster(env!("CARGO_BIN_EXE_oc-netobserv"), "packets")
 }
 
+/// The program, for command lines.
+fn program() -> String {
+    std::env::var("OC_NETOBSERV_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_oc-netobserv").to_owned())
+}
+
 /// Leaves the test, with a line that says why, unless there is a cluster.
 macro_rules! needs_cluster {
     () => {
@@ -38,5 +43,11 @@ fn shop() -> Shop {
 // The name is what `.ci/run` chooses this tier by.
 #[path = "cluster"]
 mod cluster_tier {
+    mod ends;
     mod flows;
+    mod refusals;
+    mod life;
+    mod packets;
+    mod rights;
+    mod table;
 }

@@ -68,6 +68,11 @@ impl Terminal {
         output_of(self.tmux().args(["capture-pane", "-p"])).unwrap()
     }
 
+    /// The same with escape sequences for colours and the like.
+    pub fn painted(&self) -> String {
+        output_of(self.tmux().args(["capture-pane", "-p", "-e"])).unwrap()
+    }
+
     /// The screen once it fits.
     pub fn until(&self, what: &str, fits: impl Fn(&str) -> bool) -> String {
         self.within(Duration::from_secs(if is_short() { 60 } else { 15 }), what, fits)

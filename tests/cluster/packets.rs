@@ -1,0 +1,122 @@
+//! Packets of a cluster: one file of both nodes that others read well, a stream of it, and a cluster that stays idle.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use lab::{Capture, cluster};
+
+use crate::{packets, program, shop};
+
+/// Fields of the packets of `file`, a line each; fails on any warning.
+fn tshark(file: &Path, filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
+    let mut command = Command::new("tshark");
+    command.args(["-r"]).arg(file).args(["-n", "-Y", filter, "-T", "fields"]);
+    command.args(fields.iter().flat_map(|field| ["-e", field]));
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let complaints: Vec<&str> = said.lines().filter(|line| !line.starts_with("Running as user")).collect();
+    assert!(output.status.success() && complaints.is_empty(), "{complaints:?}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    lines.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+}
+
+/// What capinfos says, by the words before the colon.
+fn capinfos(file: &Path) -> BTreeMap<String, String> {
+    let output = Command::new("capinfos").arg(file).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let pairs = text.lines().filter_map(|line| line.split_once(':'));
+    pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect()
+}
+
+/// The node in a name like `shop/web:eth0@n1`.
+fn node(interface: &str) -> &str {
+    interface.rsplit_once('@').map_or("", |(_, node)| node)
+}
+
+#[test]
+fn one_file_of_both_nodes_in_order() {
+    needs_cluster!();
+    let shop = shop();
+    let capture = packets().args("--port 80 or --port 8080").start().unwrap();
+    shop.requests(20).unwrap();
+    thread::sleep(Duration::from_secs(2));
+    let finished = capture.stop().unwrap();
+    let file = finished.files.pcapng().unwrap();
+    let infos = capinfos(file);
+    assert_eq!(infos["Strict time order"], "True", "{infos:?}");
+
+    let seen = tshark(file, "tcp", &["frame.interface_name", "ip.src", "tcp.srcport", "tcp.dstport", "tcp.flags.syn"]);
+    assert_eq!(infos["Number of packets"].split_whitespace().next(), Some(&*seen.len().to_string()));
+    let nodes: BTreeSet<&str> = seen.iter().map(|packet| node(&packet[0])).collect();
+    assert_eq!(nodes, cluster::nodes().unwrap().iter().map(String::as_str).collect(), "{seen:?}");
+    let client = shop.address("app=client").unwrap();
+    // Each request is a connection: its packets on their way to the pod were seen on both nodes.
+    let mut requests: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for packet in seen.iter().filter(|packet| packet[1] == client && packet[3] == "8080") {
+        requests.entry(&packet[2]).or_default().insert(node(&packet[0]));
+    }
+    assert_eq!(requests.len(), 20);
+    assert!(requests.values().all(|nodes| nodes.len() == 2), "{requests:?}");
+    assert!(seen.iter().all(|packet| [&packet[2], &packet[3]].iter().any(|port| matches!(port.as_str(), "80" | "8080"))));
+    // Names beside the addresses.
+    let comments = tshark(file, &format!("tcp.dstport == 8080 && ip.src == {client}"), &["frame.comment"]);
+    assert!(comments.iter().all(|comment| comment[0].contains("shop/client")), "{:?}", comments.first());
+}
+
+#[test]
+fn a_stream_into_tshark() {
+    needs_cluster!();
+    let shop = shop();
+    let before = cluster::leftovers().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let out = fs::File::create(home.path().join("lines")).unwrap();
+    let line = format!("{} packets --port 8080 -w - --max-time 20s --output-dir . | tshark -l -n -r - -T fields -e tcp.srcport -e tcp.dstport -e frame.interface_name", program());
+    let mut pipe = Command::new("sh");
+    let mut child = pipe.args(["-c", &line]).current_dir(home.path()).stdout(out).stderr(Stdio::null()).spawn().unwrap();
+    let lines = || fs::read_to_string(home.path().join("lines")).unwrap();
+    // They come while it runs, not when it has ended.
+    cluster::wait("packets in the pipe", Duration::from_secs(40), || {
+        shop.requests(1)?;
+        Ok(lines().lines().count() > 20)
+    })
+    .unwrap();
+    assert!(child.try_wait().unwrap().is_none(), "it has ended before anything came");
+    assert!(child.wait().unwrap().success());
+    let lines = lines();
+    assert!(lines.lines().all(|line| line.contains("8080")), "{lines}");
+    assert_eq!(cluster::leftovers_since(&before).unwrap(), [] as [&str; 0]);
+}
+
+/// Packets of connections to kubelets in a capture of everything for some seconds.
+fn to_kubelets(capture: &Capture) -> usize {
+    let running = capture.spawn().unwrap();
+    let finished = running.wait().unwrap();
+    assert!(finished.status.success(), "{:?}", finished.stderr);
+    let file = finished.files.pcapng().unwrap();
+    let seen = tshark(file, "tcp.port == 10250", &["frame.time_relative", "tcp.port"]);
+    eprintln!("{} of {} packets to kubelets", seen.len(), capinfos(file)["Number of packets"]);
+    seen.len()
+}
+
+/// Alone on a cluster, only our own client makes its kubelets talk to the API server at length.
+#[test]
+fn an_idle_cluster_stays_idle() {
+    needs_cluster!();
+    let lines = to_kubelets(&packets().args("-o wide --max-time 15s"));
+    let stream = to_kubelets(&packets().args("-w - --max-time 15s"));
+    let own = to_kubelets(&packets().args("-w - --max-time 15s --include-self"));
+    assert!(own > 100, "what is left out is there: {own}");
+    for left_out in [lines, stream] {
+        assert!(left_out <= MOST, "{left_out} packets of our own");
+    }
+}
+
+/// Most packets of our own that may be seen: until a connection is known to be ours.
+const MOST: usize = 60;
