@@ -19,7 +19,7 @@ pub(crate) fn text(summary: &Summary, plan: &Plan, kept: bool) -> String {
     }
     let counters = summary.counters;
     if counters.own > 0 {
-        let _ = write!(text, "\nleft out: this command's own connection, seen {} times (--include-self)", counters.own);
+        let _ = write!(text, "\nleft out: own traffic, seen {} times (--include-self)", counters.own);
     }
     for loss in counters.losses() {
         let _ = write!(text, "\n{}: {}", loss.label, loss.value);
