@@ -21,6 +21,7 @@ use crate::{
         facts,
         home::{self, Home, Stream},
         lease::Renewal,
+        pods::Stage,
         progress::Progress,
         remote::{Remote, failed},
         rights,
@@ -282,6 +283,7 @@ impl Run<'_> {
         let stopped = self.stop().await;
         let (there, lost) = match stopped {
             Ok(summary) => (summary, error),
+            Err(stop) if self.has_files(home.as_ref()).await => return Ok(self.leave(&stop)),
             Err(stop) => (None, Some(error.unwrap_or(stop))),
         };
         let summary = home.as_ref().filter(|home| home.is_whole).map(|home| home.summary.clone()).or(there);
@@ -297,6 +299,18 @@ impl Run<'_> {
             Some(error) => Err(error),
             None if interrupted && code == exit::DONE => Ok(exit::INTERRUPTED),
             None => Ok(code),
+        }
+    }
+
+    /// Whether something would be lost if everything were removed now: the collector cannot be asked, but its pod is there.
+    async fn has_files(&self, home: Option<&Home>) -> bool {
+        let is_wanted = self.request.plan.output_dir.is_some() && home.is_none_or(|home| !home.is_whole);
+        if !is_wanted || self.interrupts.level() >= Level::SkipCopy {
+            return false;
+        }
+        match self.remote.collector().await {
+            Ok(pod) => pod.is_some_and(|pod| pod.stage != Stage::Ending),
+            Err(_) => true,
         }
     }
 

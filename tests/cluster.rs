@@ -45,9 +45,9 @@ fn shop() -> Shop {
 mod cluster_tier {
     mod ends;
     mod flows;
-    mod refusals;
     mod life;
     mod packets;
+    mod refusals;
     mod rights;
     mod table;
 }

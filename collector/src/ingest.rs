@@ -201,7 +201,8 @@ impl Ingest {
                 let words = format!("{}: {lost} batches were lost on the way", batch.node);
                 batch.notices.push(words.into());
             }
-            Heard::Restarted => batch.notices.push(format!("{}: its agent was started again", batch.node).into()),
+            // Whoever has the connections says so, and when.
+            Heard::Restarted => {}
             Heard::Relaunched(lost) => {
                 gap = lost;
                 batch

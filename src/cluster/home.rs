@@ -56,8 +56,8 @@ struct Shared {
     lost: AtomicBool,
     /// Something came after that, and nobody has been told.
     back: AtomicBool,
-    /// The last thing that was told, by its time.
-    told: Mutex<Option<Duration>>,
+    /// What the collector itself said, and nobody has been told yet. Agents' own words are about single interfaces.
+    words: Mutex<Vec<Arc<str>>>,
 }
 
 impl Stream {
@@ -117,12 +117,8 @@ impl Stream {
         if self.shared.back.swap(false, Ordering::AcqRel) {
             report.notice("connected to the collector again");
         }
-        let mut told = self.shared.told.lock().unwrap_or_else(PoisonError::into_inner);
-        for (time, words) in self.started.status.snapshot().notices {
-            if told.is_none_or(|told| time > told) {
-                report.notice(&words);
-                *told = Some(time);
-            }
+        for words in self.shared.words.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            report.notice(&words);
         }
     }
 
@@ -157,6 +153,10 @@ fn take(from: &mut impl io::Read, mut input: Input, shared: &Shared) -> Result<(
             Message::Batch { number, batch } => {
                 if shared.lost.swap(false, Ordering::AcqRel) {
                     shared.back.store(true, Ordering::Release);
+                }
+                if batch.node.is_empty() {
+                    let mut words = shared.words.lock().unwrap_or_else(PoisonError::into_inner);
+                    words.extend(batch.notices.iter().cloned());
                 }
                 let batch = Arc::try_unwrap(batch).unwrap_or_else(|batch| (*batch).clone());
                 if input.deliver(batch).is_err() {

@@ -2,14 +2,17 @@
 //!
 //! Owns how those commands are spelled; [`crate::pod`] is what answers them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use collector::session::State;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::{Api, Client};
+use log::debug;
+use tokio::time;
 
 use super::{
     ask::ask,
+    backoff::Backoff,
     copy,
     exec::{ExecError, Output, Target},
     pods::{self, Glance},
@@ -24,6 +27,9 @@ pub(crate) const COLLECTOR: &str = "collector";
 
 /// Longest wait for the collector to have closed its files.
 const STOP: Duration = Duration::from_mins(1);
+
+/// Longest time without an answer of somebody who may come back: the API server, the collector's process.
+const OUTAGE: Duration = Duration::from_secs(30);
 
 /// A capture on a cluster.
 #[derive(Clone)]
@@ -89,8 +95,24 @@ impl Remote {
 
     /// Ends the capture and waits until its files are closed.
     pub(crate) async fn stop(&self, reason: &str) -> Result<State, Error> {
-        let output = self.target().run(&self.command(&["stop", "--reason", reason]), STOP).await;
-        parse(&output.map_err(|error| failed(&error))?)
+        let start = Instant::now();
+        let mut backoff = Backoff::default();
+        loop {
+            let output = self.target().run(&self.command(&["stop", "--reason", reason]), STOP).await;
+            let (error, is_passing) = match output {
+                // Its process may be starting again: then nobody listens for a moment.
+                Ok(output) => match parse(&output) {
+                    Ok(state) => return Ok(state),
+                    Err(error) => (error, output.code != 0),
+                },
+                Err(error) => (failed(&error), error.is_passing()),
+            };
+            if !is_passing || start.elapsed() > OUTAGE {
+                return Err(error);
+            }
+            debug!("asking it to end again: {}", error.message);
+            time::sleep(backoff.pause()).await;
+        }
     }
 
     /// Where its files are.
@@ -112,5 +134,10 @@ fn parse(output: &Output) -> Result<State, Error> {
 
 /// A command in the collector's container that did not come to its end.
 pub(crate) fn failed(error: &ExecError) -> Error {
-    Error::failed(format!("the collector of the capture: {error}"))
+    match error {
+        ExecError::NotFound { .. } => Error::failed(
+            "the collector's pod is gone: somebody or something removed it, and with it what had not come home",
+        ),
+        error => Error::failed(format!("the collector of the capture: {error}")),
+    }
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use channel::server::{AgentInfo, Event, Server};
-use collector::{NodeStatus, Status, session};
+use collector::{Input, NodeStatus, Status, session};
 use flow::{
     Own, Reason, Rules, Stop,
     control::{AgentState, FromAgent, ToAgent},
@@ -77,6 +77,8 @@ impl session::Handler for Handler {
 /// What it looks after.
 pub(crate) struct Parts {
     pub(crate) server: Server,
+    /// Where words for the user go, so that they reach tables, followers and files alike.
+    pub(crate) input: Input,
     pub(crate) status: Status,
     pub(crate) visits: Visits,
     pub(crate) names: Names,
@@ -89,6 +91,7 @@ pub(crate) struct Supervisor {
     expected: Vec<String>,
     server: Server,
     events: Receiver<Event>,
+    input: Input,
     status: Status,
     visits: Visits,
     arrivals: u64,
@@ -107,7 +110,7 @@ pub(crate) struct Supervisor {
 impl Supervisor {
     /// `node` and `address` are those of this pod.
     pub(crate) fn new(settings: &Settings, node: &str, address: Option<IpAddr>, parts: Parts) -> Self {
-        let Parts { server, status, visits, names, stop } = parts;
+        let Parts { server, input, status, visits, names, stop } = parts;
         let address = address.filter(|_| !settings.include_self);
         if let Some(address) = address {
             let port = settings.kubelet_ports.get(node).copied().unwrap_or(KUBELET);
@@ -119,6 +122,7 @@ impl Supervisor {
             expected: settings.nodes.clone(),
             events: server.events(),
             server,
+            input,
             status,
             visits,
             arrivals: 0,
@@ -163,8 +167,7 @@ impl Supervisor {
                 }
             }
             Event::Restarted { node } => {
-                self.status
-                    .notice(format!("the agent on {node} was started again: what it had not delivered is lost").into());
+                self.input.notice(format!("the agent on {node} was started again: what it had not delivered is lost"));
             }
             Event::Disconnected { node, why } => {
                 self.input.notice(format!("the agent on {node} is lost: {why}"));

@@ -60,6 +60,8 @@ async fn serve(stream: TlsStream<TcpStream>, joined: Joined, registry: &Registry
 fn ended(result: &io::Result<()>) -> String {
     match result {
         Ok(()) => "it has closed the connection".to_owned(),
+        // A process that was killed says no goodbye; what rustls says of that is for programmers.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => "its connection ended without a word".to_owned(),
         Err(error) => error.to_string(),
     }
 }

@@ -57,11 +57,15 @@ pub struct Finished {
     pub directory: Arc<TempDir>,
 }
 
+/// The executable, unless OC_NETOBSERV_BIN names another.
+pub fn program(built: &str) -> PathBuf {
+    env::var_os("OC_NETOBSERV_BIN").map_or_else(|| PathBuf::from(built), PathBuf::from)
+}
+
 impl Capture {
     /// `command` (`flows` or `packets`) with `--local`; `program` is the executable unless OC_NETOBSERV_BIN names another.
     pub fn new(program: &str, command: &str) -> Self {
-        let program = env::var_os("OC_NETOBSERV_BIN").map_or_else(|| PathBuf::from(program), PathBuf::from);
-        Self { program, arguments: vec![command.into(), "--local".into()] }
+        Self { program: self::program(program), arguments: vec![command.into(), "--local".into()] }
     }
 
     /// The same on the cluster that KUBECONFIG names.

@@ -102,7 +102,10 @@ pub fn leftovers() -> Result<Vec<String>> {
         .collect();
     for node in nodes()? {
         for (what, command) in [
-            ("tc filter", "for i in $(ls /sys/class/net); do tc filter show dev $i ingress; tc filter show dev $i egress; done 2>/dev/null | grep -i netobserv || true"),
+            (
+                "tc filter",
+                "for i in $(ls /sys/class/net); do tc filter show dev $i ingress; tc filter show dev $i egress; done 2>/dev/null | grep -i netobserv || true",
+            ),
             ("pin", "ls /sys/fs/bpf 2>/dev/null | grep -i netobserv || true"),
         ] {
             let lines = on_node(&node, &["sh", "-c", command])?;
@@ -110,7 +113,8 @@ pub fn leftovers() -> Result<Vec<String>> {
         }
     }
     // The nodes of a test cluster share one kernel, whose programs are seen from anywhere.
-    let programs = output(Command::new("sh").args(["-c", "bpftool prog show | grep -E 'name (ingress|egress)_l[23]' || true"]))?;
+    let programs =
+        output(Command::new("sh").args(["-c", "bpftool prog show | grep -E 'name (ingress|egress)_l[23]' || true"]))?;
     found.extend(programs.lines().map(|line| format!("{PROGRAM}: {line}")));
     Ok(found)
 }

@@ -55,7 +55,7 @@ impl Trace {
         // What a container runs has the variables of its pod. Nodes of a test cluster may share process ids.
         let script = format!(
             "for p in /proc/[0-9]*; do \
-               tr '\\0' ' ' <$p/cmdline | grep -q ' pod {role} $' || continue; \
+               tr '\\0' ' ' <$p/cmdline | grep -q '^[^ ]*oc-netobserv pod {role} $' || continue; \
                tr '\\0' '\\n' <$p/environ | grep -qx 'POD_NAMESPACE={}' || continue; \
                tr '\\0' '\\n' <$p/environ | grep -qx 'NODE_NAME={node}' || continue; \
                echo ${{p#/proc/}}; \
@@ -110,7 +110,9 @@ impl Trace {
                 owners.into_iter().flatten().any(|owner| owner["name"] == self.namespace.as_str())
             };
             let all = items(&format!("{kind} -l {OURS}"))?;
-            found.extend(all.iter().filter(|item| owned(item)).map(|item| format!("{kind} {}", item["metadata"]["name"])));
+            found.extend(
+                all.iter().filter(|item| owned(item)).map(|item| format!("{kind} {}", item["metadata"]["name"])),
+            );
         }
         found.extend(self.agents()?.iter().map(|agent| format!("agent {agent}")));
         Ok(found)
