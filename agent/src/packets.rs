@@ -29,8 +29,8 @@ const BYTES: usize = 4 << 20;
 const PACKETS: usize = 16_384;
 /// A CPU may have stamped a packet and not put it into its ring yet: packets younger than this wait.
 const HOLD_NS: u64 = 10_000_000;
-/// How often counters are sent when there is no traffic.
-const QUIET_NS: u64 = 1_000_000_000;
+/// How often counters are sent when there is no traffic. Where nodes are merged, packets of the others wait for this.
+const QUIET_NS: u64 = 250_000_000;
 
 /// State of packets mode.
 pub(crate) struct Packets {

@@ -64,10 +64,9 @@ fn one_file_of_both_nodes_in_order() {
     }
     assert_eq!(requests.len(), 20);
     assert!(requests.values().all(|nodes| nodes.len() == 2), "{requests:?}");
-    assert!(seen.iter().all(|packet| [&packet[2], &packet[3]].iter().any(|port| matches!(port.as_str(), "80" | "8080"))));
-    // Names beside the addresses.
-    let comments = tshark(file, &format!("tcp.dstport == 8080 && ip.src == {client}"), &["frame.comment"]);
-    assert!(comments.iter().all(|comment| comment[0].contains("shop/client")), "{:?}", comments.first());
+    assert!(
+        seen.iter().all(|packet| [&packet[2], &packet[3]].iter().any(|port| matches!(port.as_str(), "80" | "8080")))
+    );
 }
 
 #[test]
@@ -77,9 +76,13 @@ fn a_stream_into_tshark() {
     let before = cluster::leftovers().unwrap();
     let home = tempfile::tempdir().unwrap();
     let out = fs::File::create(home.path().join("lines")).unwrap();
-    let line = format!("{} packets --port 8080 -w - --max-time 20s --output-dir . | tshark -l -n -r - -T fields -e tcp.srcport -e tcp.dstport -e frame.interface_name", program());
+    let line = format!(
+        "{} packets --port 8080 -w - --max-time 20s --output-dir . | tshark -l -n -r - -T fields -e tcp.srcport -e tcp.dstport -e frame.interface_name",
+        program()
+    );
     let mut pipe = Command::new("sh");
-    let mut child = pipe.args(["-c", &line]).current_dir(home.path()).stdout(out).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        pipe.args(["-c", &line]).current_dir(home.path()).stdout(out).stderr(Stdio::null()).spawn().unwrap();
     let lines = || fs::read_to_string(home.path().join("lines")).unwrap();
     // They come while it runs, not when it has ended.
     cluster::wait("packets in the pipe", Duration::from_secs(40), || {

@@ -11,10 +11,10 @@ use flow::{Batch, Body, Packet, PacketBatch};
 mod tests;
 
 const MS: u64 = 1_000_000;
-/// Longest wait of a packet; and a node that was silent for so long is not waited for.
-const WAIT: u64 = 1000 * MS;
+/// Longest wait of a packet; and a node that was silent for so long is not waited for. Agents speak four times a second.
+const WAIT: u64 = 2000 * MS;
 /// An agent that has nothing to deliver may still have packets of this age in its rings.
-const IN_FLIGHT: u64 = 50 * MS;
+const IN_FLIGHT: u64 = 100 * MS;
 /// Most bytes that wait.
 const MOST: usize = 32 << 20;
 
