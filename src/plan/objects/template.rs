@@ -11,8 +11,10 @@ use crate::{error::Error, marks};
 
 /// Parses a manifest of ours.
 pub(super) fn parse<T: DeserializeOwned>(manifest: &str) -> Result<T, Error> {
-    serde_saphyr::from_str(manifest)
-        .map_err(|error| Error::failed(format!("a manifest is wrong, please report it: {error}")))
+    // By way of a value: YAML read straight into every type of the API made the executable three times as large.
+    let wrong = |error: String| Error::failed(format!("a manifest is wrong, please report it: {error}"));
+    let value: serde_json::Value = serde_saphyr::from_str(manifest).map_err(|error| wrong(error.to_string()))?;
+    serde_json::from_value(value).map_err(|error| wrong(error.to_string()))
 }
 
 /// The object as any object.
