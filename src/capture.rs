@@ -286,7 +286,10 @@ impl Run<'_> {
             Err(stop) if self.has_files(home.as_ref()).await => return Ok(self.leave(&stop)),
             Err(stop) => (None, Some(error.unwrap_or(stop))),
         };
-        let summary = home.as_ref().filter(|home| home.is_whole).map(|home| home.summary.clone()).or(there);
+        // What is here counts, why it ended is known there.
+        let reason = there.as_ref().and_then(|there| there.reason.clone());
+        let whole = home.as_ref().filter(|home| home.is_whole).map(|home| home.summary.clone());
+        let summary = whole.map(|home| Summary { reason: reason.or(home.reason.clone()), ..home }).or(there);
         let copied = self.copy(home.as_ref(), summary.as_ref()).await;
         if let Err(error) = copied {
             return Ok(self.leave(&error));

@@ -316,7 +316,7 @@ pub(crate) fn reason_text(reason: &Reason) -> String {
         Reason::Packets => "--max-packets are written".into(),
         Reason::User => "ended by the user".into(),
         Reason::Signal(number) => format!("ended by signal {number}"),
-        Reason::Lapsed => "the client has gone".into(),
+        Reason::Lapsed => "the client was silent for longer than its lease".into(),
         Reason::BrokenPipe => "the reader of standard output has gone".into(),
         Reason::Failed(what) => what.clone(),
     }

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use flow::config::TcAttach;
 use k8s_openapi::api::{
     apps::v1::DaemonSet,
     core::v1::{Namespace, Node, Pod},
@@ -18,6 +19,7 @@ use tokio::time;
 use super::{
     ask::{ask, ask_gone},
     orphans,
+    remote::Remote,
 };
 use crate::{error::Error, marks};
 
@@ -32,9 +34,6 @@ const NAMESPACE: Duration = Duration::from_mins(1);
 
 /// Time between two looks.
 const POLL: Duration = Duration::from_millis(150);
-
-/// Time that an agent is given to detach.
-const AGENT_GRACE: u32 = 5;
 
 /// What could not be removed, or not seen to be gone, in sentences.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,6 +79,7 @@ impl Removal<'_> {
         let ours = ListParams::default().labels(marks::OURS);
         ask_gone(WHAT, async || sets.delete_collection(&DeleteParams::background(), &ours).await).await?;
         let lost = self.lost_nodes().await;
+        let uses_tc = self.uses_tc().await;
         let pods = ask(WHAT, async || self.pods().list(&ours).await).await?;
         for pod in &pods {
             let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
@@ -87,11 +87,32 @@ impl Removal<'_> {
             if out_of_reach {
                 left.0.push(format!("node {node} does not answer: agent and filters may still be on it"));
             }
-            let grace = if out_of_reach || marks::is_collector(pod.labels()) { 0 } else { AGENT_GRACE };
-            let how = DeleteParams { grace_period_seconds: Some(grace), ..DeleteParams::background() };
+            if uses_tc && is_down(pod) {
+                left.0.push(format!(
+                    "node {node}: its agent was killed and has not come back: filters of tc may still be on it; \
+                     the next capture there removes them"
+                ));
+            }
+            // Agents have the time that their DaemonSet gives them to detach.
+            let grace_period_seconds = (out_of_reach || marks::is_collector(pod.labels())).then_some(0);
+            let how = DeleteParams { grace_period_seconds, ..DeleteParams::background() };
             ask_gone(WHAT, async || self.pods().delete(&pod.name_any(), &how).await).await?;
         }
         self.wait_for_pods(left).await
+    }
+
+    /// Whether agents may have attached filters of tc, which stay when their process is killed: asked for, or a kernel of
+    /// before 6.6 somewhere.
+    async fn uses_tc(&self) -> bool {
+        let settings = Remote::new(self.client.clone(), self.namespace, false).settings().await;
+        match settings.map(|settings| settings.config.tc_attach) {
+            Ok(TcAttach::Tc) => true,
+            Ok(TcAttach::Tcx) | Err(_) => false,
+            Ok(TcAttach::Any) => {
+                let nodes = Api::<Node>::all(self.client.clone()).list(&ListParams::default()).await;
+                nodes.is_ok_and(|nodes| nodes.iter().any(|node| !has_tcx(node)))
+            }
+        }
     }
 
     /// Names of nodes that do not answer; none where they may not be looked at.
@@ -166,6 +187,23 @@ impl Removal<'_> {
             time::sleep(POLL).await;
         }
     }
+}
+
+/// Linux has TCX from 6.6 on.
+fn has_tcx(node: &Node) -> bool {
+    let info = node.status.as_ref().and_then(|status| status.node_info.as_ref());
+    let mut numbers = info.map_or("", |info| &info.kernel_version).split(['.', '-']).map_while(|part| part.parse().ok());
+    (numbers.next().unwrap_or(0u32), numbers.next().unwrap_or(0u32)) >= (6, 6)
+}
+
+/// Whether it ran once and does not now.
+fn is_down(pod: &Pod) -> bool {
+    let containers = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    let mut down = containers.filter(|container| {
+        let runs = container.state.as_ref().is_some_and(|state| state.running.is_some());
+        !runs && container.last_state.as_ref().is_some_and(|state| state.terminated.is_some())
+    });
+    !marks::is_collector(pod.labels()) && down.next().is_some()
 }
 
 /// What the namespace controller says keeps it.

@@ -30,7 +30,8 @@ const TICK: Duration = Duration::from_millis(200);
 /// Time between two looks at translated connections, of which a busy host has many.
 const TRANSLATED: Duration = Duration::from_secs(5);
 
-/// Longest wait for the last batches to be taken.
+/// Longest wait for the last batches to be taken. With the time that detaching takes it has to fit into what the collector
+/// waits and the pod is given, 15 s.
 const FLUSH: Duration = Duration::from_secs(4);
 
 /// Silence of the collector after which the agent goes, unless LEASE_SECONDS says otherwise.

@@ -170,7 +170,10 @@ impl Supervisor {
                 self.input.notice(format!("the agent on {node} was started again: what it had not delivered is lost"));
             }
             Event::Disconnected { node, why } => {
-                self.input.notice(format!("the agent on {node} is lost: {why}"));
+                // At the end they go because they are told to.
+                if !self.stop.requested() {
+                    self.input.notice(format!("the agent on {node} is lost: {why}"));
+                }
                 self.lost.insert(node.to_string(), why);
             }
             Event::Said { message: FromAgent::Connections(all), .. } => {

@@ -147,6 +147,8 @@ fn is_not_running(message: &str) -> bool {
     ["container not found", "does not have a host assigned", "completed pod", "is not running", "not in running state"]
         .iter()
         .any(|part| message.contains(part))
+        // containerd, of a container that has just ended.
+        || (message.contains("failed to create exec") && message.contains("not found"))
 }
 
 /// What the API server says when it cannot reach the node.

@@ -94,13 +94,37 @@ fn with_clsact_nothing_stays_on_nodes() {
     .unwrap();
     client.stop().unwrap();
     assert_eq!(hooks(), before, "after an agent was killed");
+}
 
-    // Killed, and the capture ends before it could come back.
+/// Killed twice, it is made to wait by kubelet; if the capture ends meanwhile, the filters stay, and that is said.
+#[test]
+fn with_clsact_what_stays_is_named_and_taken_away_by_the_next() {
+    needs_cluster!();
+    let node = cluster::nodes().unwrap().remove(0);
+    let before = hooks();
+    let trace = trace("stays");
+    let ours =
+        || flows().args("--tc-attach tc -o json --lease 10s --keep 5s --capture-namespace").arg(trace.namespace());
     let client = running(&ours());
-    trace.kill(&nodes[0], "agent").unwrap();
+    kill_agent(&trace, &node);
+    cluster::wait("filters again", SOON, || Ok(hooks().len() > before.len())).unwrap();
+    trace.kill(&node, "agent").unwrap();
+    cluster::wait("kubelet to wait", SOON, || {
+        let pods = cluster::items(&format!("-n {} pods -l app.kubernetes.io/component=agent", trace.namespace()))?;
+        Ok(pods.iter().any(|pod| pod["status"]["containerStatuses"][0]["state"]["waiting"].is_object()))
+    })
+    .unwrap();
     client.signal(libc::SIGINT);
     let (finished, time) = super::end(client);
     measured("ended after", time);
-    assert_eq!(hooks(), before, "after an agent was killed at the end: {:?}", finished.stderr);
+    assert_eq!(finished.status.code(), Some(3), "{:?}", finished.stderr);
+    assert!(
+        lab::capture::says(&finished.stderr, format!("node {node}: its agent was killed")),
+        "{:?}",
+        finished.stderr
+    );
     assert_eq!(trace.left().unwrap(), [] as [&str; 0]);
+    assert!(hooks().len() > before.len(), "then there was nothing to say");
+    running(&ours()).stop().unwrap();
+    assert_eq!(hooks(), before);
 }
