@@ -145,11 +145,11 @@ impl Run<'_> {
         match live {
             Live::Background => Ok(exit::DONE),
             Live::Failed(error) => {
-                self.clear_away(None).await?;
+                self.clear_away().await?;
                 Err(error)
             }
             Live::Interrupted => {
-                self.clear_away(None).await.map(|code| if code == exit::DONE { exit::INTERRUPTED } else { code })
+                self.clear_away().await.map(|code| if code == exit::DONE { exit::INTERRUPTED } else { code })
             }
             Live::Captured { home, error } => self.end(home.map(|home| *home), error).await,
         }
@@ -294,9 +294,10 @@ impl Run<'_> {
         if let Err(error) = copied {
             return Ok(self.leave(&error));
         }
+        self.drop_partial(home.as_ref(), copied.as_ref().ok().and_then(Option::as_ref));
         let interrupted =
             summary.as_ref().is_none_or(|summary| summary.packets == 0) && self.interrupts.first().is_some();
-        let code = self.clear_away(summary.as_ref()).await?;
+        let code = self.clear_away().await?;
         words::summary(summary.as_ref(), home.as_ref(), copied.ok().flatten().as_ref(), self.request);
         match lost {
             Some(error) => Err(error),
@@ -337,6 +338,15 @@ impl Run<'_> {
         copied.map(Some).map_err(Error::failed)
     }
 
+    /// What came home with gaps is of no use beside the files that were copied whole.
+    fn drop_partial(&self, home: Option<&Home>, copied: Option<&copy::Copied>) {
+        if let Some(home) = home.filter(|home| !home.is_whole)
+            && copied.is_some_and(|copied| copied.is_all() && !copied.files.is_empty())
+        {
+            local::files::remove(&home.summary, self.request.plan.output_dir.as_deref());
+        }
+    }
+
     /// The files could not be brought home: they stay for a while, everything else goes.
     fn leave(&self, error: &Error) -> u8 {
         let keep = words::minutes(self.request.keep);
@@ -349,7 +359,7 @@ impl Run<'_> {
     }
 
     /// Removes everything and says what could not be removed.
-    async fn clear_away(&mut self, _summary: Option<&Summary>) -> Outcome {
+    async fn clear_away(&mut self) -> Outcome {
         let progress = Progress::new(0, self.context.colour.on(true));
         let tell = |words: &str| progress.step(words);
         let removed = cleanup::remove(&self.remote.client, &self.plan.namespace, &tell).await;

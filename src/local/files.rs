@@ -37,7 +37,7 @@ fn answer(line: &str) -> Option<bool> {
 }
 
 /// Removes the files of this capture, and the directories they were in if those are empty now.
-pub(super) fn remove(summary: &Summary, output_dir: Option<&Path>) {
+pub(crate) fn remove(summary: &Summary, output_dir: Option<&Path>) {
     let paths = summary.files.iter().map(|file| file.path.as_path()).chain(summary.path.as_deref());
     for path in paths {
         // What cannot be removed stays; a directory that is not empty is not ours to remove.
