@@ -47,6 +47,8 @@ mod cluster_tier {
     mod flows;
     mod life;
     mod packets;
+    mod many;
+    mod openshift;
     mod refusals;
     mod rights;
     mod table;

@@ -51,11 +51,11 @@ pub(crate) async fn connect(args: &KubeArgs) -> Result<Connection, Error> {
     let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
     let namespace = config.default_namespace.clone();
     let proxy = config.proxy_url.as_ref().map(|proxy| proxy.to_string().trim_end_matches('/').to_owned());
-    let peer = Peer { server: server.clone(), context: context.clone(), proxy };
+    let peer = Peer { server: server.clone(), context: context.clone(), proxy, patience };
     let client = Client::try_from(config.clone()).map_err(|error| peer.failed(&error))?;
     let known = match time::timeout(patience, who(&client)).await {
         Ok(answer) => answer.map_err(|error| peer.failed(&error))?,
-        Err(_) => return Err(peer.is_silent(patience)),
+        Err(_) => return Err(peer.is_silent()),
     };
     Ok(Connection { client, context, user: known.or(user).unwrap_or_default(), server, namespace, config })
 }

@@ -76,6 +76,16 @@ pub(crate) struct Ready {
     pub(crate) late: Vec<String>,
 }
 
+impl Ready {
+    /// Nodes that will not come, and why.
+    fn give_up(&mut self, nodes: impl Iterator<Item = (String, String)>) {
+        for (node, why) in nodes {
+            self.late.retain(|late| *late != node);
+            self.failed.push((node, why));
+        }
+    }
+}
+
 impl Deployment<'_> {
     /// Creates everything and waits until packets are looked at.
     pub(crate) async fn run(&mut self) -> Result<Ready, Error> {
@@ -182,7 +192,7 @@ impl Deployment<'_> {
             let told = known(&state, &node);
             self.sort(&node, glance, told, refused.as_deref(), &mut ready);
         }
-        self.next_images(&glances, images).await?;
+        self.next_images(&glances, images, &mut ready).await?;
         Ok(ready)
     }
 
@@ -233,14 +243,25 @@ impl Deployment<'_> {
         list.items.into_iter().filter_map(|event| event.message).next_back()
     }
 
-    /// A DaemonSet none of whose pods has its image gets the next one.
-    async fn next_images(&self, glances: &[Glance], tried: &mut [usize]) -> Result<(), Error> {
+    /// A DaemonSet with a pod that cannot have its image gets the next one. When there is none left, the nodes that lack it
+    /// do not capture.
+    async fn next_images(&self, glances: &[Glance], tried: &mut [usize], ready: &mut Ready) -> Result<(), Error> {
         for (agent, tried) in self.plan.agents.iter().zip(tried) {
+            // Pods of the image before may not have gone yet.
+            let current = agent.images.get(*tried - 1);
             let has_trouble = |glance: &&Glance| {
-                glance.is_image_trouble && glance.node.as_ref().is_some_and(|node| agent.nodes.contains(node))
+                glance.is_image_trouble
+                    && glance.image.as_ref() == current
+                    && glance.node.as_ref().is_some_and(|node| agent.nodes.contains(node))
             };
-            let Some(trouble) = glances.iter().find(has_trouble) else { continue };
-            let Some(image) = agent.images.get(*tried) else { return Err(no_image(agent, trouble.trouble.as_deref())) };
+            let mut troubles = glances.iter().filter(has_trouble).peekable();
+            if troubles.peek().is_none() {
+                continue;
+            }
+            let Some(image) = agent.images.get(*tried) else {
+                ready.give_up(troubles.filter_map(|glance| Some((glance.node.clone()?, glance.trouble.clone()?))));
+                continue;
+            };
             *tried += 1;
             self.replace_agents(&objects::agent_with_image(&agent.object, image)).await?;
         }
@@ -307,9 +328,21 @@ fn no_image(workload: &Workload, trouble: Option<&str>) -> Error {
 }
 
 fn none_captures(ready: &Ready, waited: Duration) -> Error {
-    let reasons: Vec<String> = ready.failed.iter().map(|(node, why)| format!("{node}: {why}")).collect();
+    let reasons = by_reason(&ready.failed);
     if reasons.is_empty() {
         return Error::failed(format!("no node captures after {} s", waited.as_secs())).hint("--timeout waits longer");
     }
     Error::failed(format!("no node can capture: {}", reasons.join("; ")))
+}
+
+/// Nodes that fail for the same reason, together.
+fn by_reason(failed: &[(String, String)]) -> Vec<String> {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (node, why) in failed {
+        match reasons.iter_mut().find(|(known, _)| known == why) {
+            Some((_, nodes)) => nodes.push(node),
+            None => reasons.push((why, vec![node])),
+        }
+    }
+    reasons.into_iter().map(|(why, nodes)| format!("{}: {why}", nodes.join(", "))).collect()
 }

@@ -28,6 +28,8 @@ pub(crate) struct Glance {
     pub(crate) trouble: Option<String>,
     /// The trouble is its image: another one may do.
     pub(crate) is_image_trouble: bool,
+    /// The image that it is to run.
+    pub(crate) image: Option<String>,
     /// How often its container was started again.
     pub(crate) restarts: i32,
 }
@@ -58,6 +60,7 @@ pub(crate) fn glance(pod: &Pod) -> Glance {
         stage: stage(pod, node.as_deref(), state),
         trouble: container.and_then(container_trouble).or_else(|| unschedulable(pod)).or_else(|| refused(pod)),
         is_image_trouble: reason.is_some_and(|reason| IMAGE.contains(&reason.as_str())),
+        image: pod.spec.as_ref().and_then(|spec| spec.containers.first()?.image.clone()),
         restarts: container.map_or(0, |container| container.restart_count),
         node: node.or_else(|| wanted_node(pod)),
     }

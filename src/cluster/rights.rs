@@ -6,7 +6,7 @@ use k8s_openapi::api::{
     authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
     core::v1::Namespace,
 };
-use kube::{Api, Client, api::PostParams};
+use kube::{Api, Client, ResourceExt as _, api::PostParams};
 
 use super::connect::Connection;
 use crate::{
@@ -112,10 +112,23 @@ async fn admission(client: &Client, request: &Request) -> Result<(), Error> {
     }
     let dry_run = PostParams { dry_run: true, ..PostParams::default() };
     match Api::<Namespace>::all(client.clone()).create(&dry_run, &namespace).await {
-        Ok(_) => Ok(()),
+        Ok(made) => is_relabelled(&namespace, &made).map_or(Ok(()), Err),
         Err(kube::Error::Api(status)) if status.code == 409 => {
             Err(taken(request.namespace.as_deref().unwrap_or_default()))
         }
         Err(error) => Err(super::connect::failed("the cluster would refuse the capture's namespace", &error)),
     }
+}
+
+/// A policy that makes PodSecurity stricter: the agents would be refused.
+fn is_relabelled(wanted: &Namespace, made: &Namespace) -> Option<Error> {
+    const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
+    let level = |namespace: &Namespace| namespace.labels().get(ENFORCE).cloned().unwrap_or_default();
+    let (wanted, made) = (level(wanted), level(made));
+    (wanted != made).then(|| {
+        let text =
+            format!("the cluster changes the label {ENFORCE} of the capture's namespace from {wanted} to {made:?}");
+        Error::failed(format!("{text}: the agents need {wanted}"))
+            .hint("an administrator can except the capture's namespace from that policy; --capture-namespace names it")
+    })
 }

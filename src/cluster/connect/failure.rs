@@ -31,12 +31,14 @@ pub(super) struct Peer {
     pub(super) context: Option<String>,
     /// What stands between us.
     pub(super) proxy: Option<String>,
+    /// Longest wait for it.
+    pub(super) patience: Duration,
 }
 
 impl Peer {
     /// No answer in time.
-    pub(super) fn is_silent(&self, patience: Duration) -> Error {
-        Error::failed(format!("{} does not answer within {} s", self.met(), patience.as_secs())).hint(AWAY)
+    pub(super) fn is_silent(&self) -> Error {
+        Error::failed(format!("{} does not answer within {} s", self.met(), self.patience.as_secs())).hint(AWAY)
     }
 
     /// Why the first request did not work.
@@ -115,7 +117,7 @@ impl Peer {
                 Error::failed(format!("{met} refuses the connection: nothing listens there"))
                     .hint("is the cluster running? kubectl config view --minify shows where it should be")
             }
-            Some(io::ErrorKind::TimedOut) => Error::failed(format!("{met} does not answer")).hint(AWAY),
+            Some(io::ErrorKind::TimedOut) => self.is_silent(),
             _ => Error::failed(format!("{} cannot be reached: {cause}", self.server)).hint(WHERE),
         }
     }

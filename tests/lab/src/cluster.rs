@@ -16,10 +16,12 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 pub mod disturb;
+mod made_up;
 pub mod person;
 mod shop;
 mod trace;
 
+pub use made_up::MadeUp;
 pub use person::{Applied, Person, Told};
 pub use shop::Shop;
 pub use trace::Trace;

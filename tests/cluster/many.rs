@@ -1,0 +1,240 @@
+//! Many pods and services: names, memory of the collector, watches at the API server.
+
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt as _, stream};
+use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
+use kube::{
+    Api, Client,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+};
+use lab::cluster::{self, MadeUp, kubectl};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use super::refusals::{state, trace};
+use crate::{flows, shop};
+
+const PODS: usize = 2_000;
+const SERVICES: usize = 500;
+
+/// A namespace of things that only the API server knows.
+pub(crate) struct Room {
+    runtime: Runtime,
+    client: Client,
+    name: String,
+}
+
+impl Room {
+    pub(crate) fn new(test: &str) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let client = runtime.block_on(Client::try_default()).unwrap();
+        let name = format!("{test}-{}", std::process::id());
+        let namespace: Namespace = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
+        let namespaces = Api::<Namespace>::all(client.clone());
+        runtime.block_on(namespaces.create(&PostParams::default(), &namespace)).unwrap();
+        Self { runtime, client, name }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), &self.name)
+    }
+
+    /// A pod that no node ever gets, with an address in its status.
+    async fn make_pod(&self, name: &str, address: &str) {
+        let container = json!({"name": "c", "image": "localhost/busybox:test"});
+        let spec = json!({"schedulingGates": [{"name": "example.org/never"}], "containers": [container]});
+        let pod = serde_json::from_value(json!({"metadata": {"name": name}, "spec": spec})).unwrap();
+        self.pods().create(&PostParams::default(), &pod).await.unwrap();
+        let status = json!({"status": {"podIP": address, "podIPs": [{"ip": address}]}});
+        self.pods().patch_status(name, &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
+    }
+
+    async fn make_service(&self, number: usize) {
+        let object = json!({"metadata": {"name": format!("service-{number}")}, "spec": {"ports": [{"port": 80}]}});
+        let services: Api<Service> = Api::namespaced(self.client.clone(), &self.name);
+        services.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+    }
+
+    pub(crate) fn pod(&self, name: &str, address: &str) {
+        self.runtime.block_on(self.make_pod(name, address));
+    }
+
+    pub(crate) fn remove_pod(&self, name: &str) {
+        self.runtime.block_on(self.pods().delete(name, &DeleteParams::default().grace_period(0))).unwrap();
+    }
+
+    fn fill(&self) {
+        let (made, rest) = (Instant::now(), SERVICES);
+        self.runtime.block_on(async {
+            let pod = |number: usize| async move { self.make_pod(&format!("pod-{number}"), &address(number)).await };
+            stream::iter(0..PODS).for_each_concurrent(32, pod).await;
+            stream::iter(0..rest).for_each_concurrent(32, |number| self.make_service(number)).await;
+        });
+        eprintln!("{PODS} pods, {SERVICES} services made in {:.1?}", made.elapsed());
+    }
+
+    /// Watches of the whole cluster as the API server counts them, by resource.
+    fn watches(&self) -> Vec<(&'static str, i64)> {
+        let request = http::Request::get("/metrics").body(Vec::new()).unwrap();
+        let text = self.runtime.block_on(self.client.request_text(request)).unwrap();
+        let wanted = ["apiserver_longrunning_requests{", "verb=\"WATCH\"", "scope=\"cluster\""];
+        let lines: Vec<&str> = text.lines().filter(|line| wanted.iter().all(|part| line.contains(part))).collect();
+        let count = |resource: &'static str| {
+            let part = format!("resource=\"{resource}\"");
+            let numbers = lines.iter().filter(|line| line.contains(&part));
+            (resource, numbers.filter_map(|line| line.rsplit(' ').next()?.parse::<i64>().ok()).sum())
+        };
+        ["pods", "nodes", "services", "replicasets", "jobs"].map(count).into()
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let now = DeleteParams::background().grace_period(0);
+        let namespaces = Api::<Namespace>::all(self.client.clone());
+        let _ = self.runtime.block_on(self.pods().delete_collection(&now, &ListParams::default()));
+        let _ = self.runtime.block_on(namespaces.delete(&self.name, &DeleteParams::background()));
+    }
+}
+
+fn address(number: usize) -> String {
+    format!("10.250.{}.{}", number / 250, number % 250 + 1)
+}
+
+/// Names of one end wherever it has this address.
+pub(crate) fn names_of<'a>(records: &'a [Value], end: &str, address: &str) -> Vec<&'a str> {
+    let of_it = records.iter().filter(|record| record[format!("{end}Addr")] == address);
+    of_it.map(|record| record[format!("{end}K8S_Name")].as_str().unwrap_or("")).collect()
+}
+
+#[test]
+fn two_thousand_pods_and_five_hundred_services() {
+    needs_cluster!();
+    let shop = shop();
+    let room = Room::new("many");
+    room.fill();
+    let trace = trace("crowd");
+    let web = shop.address("app=web").unwrap();
+    let known = [0, 777, 1_999].map(address);
+    let made_up = MadeUp::new("10.250.0.0/16", &known.each_ref().map(String::as_str)).unwrap();
+
+    let before = room.watches();
+    let mut running = flows().args("--max-time 3m -o json --capture-namespace").arg(trace.namespace()).spawn().unwrap();
+    running.wait_for("attached", Duration::from_secs(60)).unwrap();
+    let during = room.watches();
+    shop.requests(10).unwrap();
+    for from in &known {
+        made_up.ping(from, &web).unwrap();
+    }
+    let service = |number: usize| {
+        let path = "jsonpath={.spec.clusterIP}";
+        let name = format!("service-{number}");
+        kubectl(["-n", room.name(), "get", "service", &name, "-o", path]).unwrap()
+    };
+    let services = [0, 250, 499].map(|number| (format!("service-{number}"), service(number)));
+    for (_, address) in &services {
+        shop.in_client(&format!("nc -w 1 {address} 80 </dev/null; true")).unwrap();
+    }
+    let told = state(&trace).unwrap();
+    let memory = told["memory"].as_u64().unwrap();
+    eprintln!("collector: {:.1} MB resident; names: {}", memory as f64 / 1e6, told["snapshot"]["names"]);
+    let finished = running.stop().unwrap();
+    let after = room.watches();
+
+    let records = finished.files.records().unwrap();
+    for (number, from) in [0, 777, 1_999].iter().zip(&known) {
+        let names = names_of(&records, "Src", from);
+        assert!(!names.is_empty() && names.iter().all(|name| *name == format!("pod-{number}")), "{from}: {names:?}");
+    }
+    for (name, to) in &services {
+        let names = names_of(&records, "Dst", to);
+        assert!(!names.is_empty() && names.iter().all(|found| found == name), "{to}: {names:?}");
+    }
+    let of_web = names_of(&records, "Dst", &web);
+    assert!(of_web.len() >= 10 && of_web.iter().all(|name| name.starts_with("web-")), "{of_web:?}");
+    assert!(memory < 256 << 20, "{memory}");
+    assert_eq!(trace.left().unwrap(), [""; 0]);
+
+    eprintln!("watches before {before:?}, during {during:?}, after {after:?}");
+    if before != after {
+        return eprintln!("watches came and went meanwhile: somebody else is here, and they are not compared");
+    }
+    for ((kind, before), (_, during)) in before.iter().zip(&during) {
+        assert_eq!(during - before, 1, "watches of {kind}: the collector's, and none of the agents");
+    }
+}
+
+#[test]
+fn an_address_that_changes_hands_bears_each_name_in_its_time() {
+    needs_cluster!();
+    let shop = shop();
+    let room = Room::new("hands");
+    let trace = trace("hands-capture");
+    let contested = "10.251.0.1";
+    let made_up = MadeUp::new("10.251.0.0/16", &[contested]).unwrap();
+    let mut running = flows().args("--max-time 3m -o json --capture-namespace").arg(trace.namespace()).spawn().unwrap();
+    running.wait_for("attached", Duration::from_secs(60)).unwrap();
+    let pause = || std::thread::sleep(Duration::from_millis(2_500));
+    let node = &cluster::nodes().unwrap()[1];
+    let local = cluster::items("-n shop pods -l app=local").unwrap();
+    let local = local.iter().find(|pod| pod["spec"]["nodeName"] == node.as_str()).unwrap();
+    let targets = [shop.address("app=web").unwrap(), local["status"]["podIP"].as_str().unwrap().to_owned()];
+    for (name, target) in ["first", "second"].iter().zip(&targets) {
+        room.pod(name, contested);
+        pause();
+        made_up.ping(contested, target).unwrap();
+        pause();
+        room.remove_pod(name);
+    }
+    let finished = running.stop().unwrap();
+    let records = finished.files.records().unwrap();
+    for (name, target) in ["first", "second"].iter().zip(&targets) {
+        let of_it: Vec<Value> = records.iter().filter(|record| record["DstAddr"] == target.as_str()).cloned().collect();
+        let names = names_of(&of_it, "Src", contested);
+        assert!(!names.is_empty() && names.iter().all(|found| found == name), "{name}: {names:?}");
+    }
+    assert_eq!(trace.left().unwrap(), [""; 0]);
+}
+
+#[test]
+fn the_first_connection_of_a_new_pod_bears_its_name() {
+    needs_cluster!();
+    let shop = shop();
+    let room = Room::new("newborn");
+    let trace = trace("newborn-capture");
+    let (nodes, service) = (cluster::nodes().unwrap(), shop.service().unwrap());
+    let mut running = flows().args("--max-time 3m -o json --capture-namespace").arg(trace.namespace()).spawn().unwrap();
+    running.wait_for("attached", Duration::from_secs(60)).unwrap();
+    let pods: Vec<String> = (0..6).map(|number| format!("new-{number}")).collect();
+    for (name, node) in pods.iter().zip(nodes.iter().cycle()) {
+        let yaml = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: {}}}\nspec: {{nodeName: {node}, terminationGracePeriodSeconds: 0, restartPolicy: Never, \
+             containers: [{{name: c, image: 'localhost/busybox:test', command: [sh, -c, 'wget -q -O /dev/null http://{service}/; sleep 1000']}}]}}\n",
+            room.name()
+        );
+        cluster::kubectl_with(["create", "--validate=false", "-f", "-"], &yaml).unwrap();
+    }
+    kubectl(["-n", room.name(), "wait", "--for=condition=Ready", "pod", "--all", "--timeout=60s"]).unwrap();
+    std::thread::sleep(Duration::from_secs(5));
+    let addresses: Vec<String> = pods
+        .iter()
+        .map(|name| {
+            let pod = cluster::get(&format!("-n {} pod {name}", room.name())).unwrap();
+            pod["status"]["podIP"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let finished = running.stop().unwrap();
+    let records = finished.files.records().unwrap();
+    for (name, address) in pods.iter().zip(&addresses) {
+        let to_web: Vec<Value> =
+            records.iter().filter(|record| record["DstPort"] == 80 || record["DstPort"] == 8080).cloned().collect();
+        let names = names_of(&to_web, "Src", address);
+        assert!(names.len() >= 2 && names.iter().all(|found| found == name), "{name} {address}: {names:?}");
+    }
+    assert_eq!(trace.left().unwrap(), [""; 0]);
+}
