@@ -96,7 +96,10 @@ pub(super) fn copied(copied: &Copied, id: &str) -> String {
     let mut lines: Vec<String> = copied
         .files
         .iter()
-        .map(|file| format!("file: {} ({}B)", file.path.display(), flow::show::bytes(file.size)))
+        .map(|file| {
+            let known = if file.was_here { ", here already" } else { "" };
+            format!("file: {} ({}B{known})", file.path.display(), flow::show::bytes(file.size))
+        })
         .collect();
     if !copied.is_all() {
         lines

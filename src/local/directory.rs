@@ -1,6 +1,11 @@
 //! `--output-dir`, looked at before anything is made in it.
 
-use std::{io, path::Path};
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+    process,
+};
 
 use crate::error::Error;
 
@@ -24,20 +29,11 @@ pub(crate) fn check(dir: &Path) -> Result<(), Error> {
     })
 }
 
-#[cfg(unix)]
+/// Tried out, since rights alone do not tell: root may write to /proc, and yet nothing can be made there.
 fn writable(dir: &Path) -> io::Result<()> {
-    use std::{ffi::CString, os::unix::ffi::OsStrExt as _};
-    let path = CString::new(dir.as_os_str().as_bytes())?;
-    // SAFETY: `path` is a string that ends in zero and lives until the call returns.
-    let result = unsafe { libc::access(path.as_ptr(), libc::W_OK | libc::X_OK) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-/// What Windows allows is known by trying only; who makes the files says it.
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
-fn writable(_: &Path) -> io::Result<()> {
-    Ok(())
+    let path = dir.join(format!(".oc-netobserv-{}", process::id()));
+    File::options().write(true).create_new(true).open(&path)?;
+    fs::remove_file(path)
 }
 
 #[cfg(test)]
@@ -52,6 +48,8 @@ mod tests {
         std::fs::write(dir.path().join("file"), "").unwrap();
         let error = check(&dir.path().join("file/below")).unwrap_err();
         assert!(error.message.ends_with("/file is not a directory"), "{}", error.message);
+        #[cfg(target_os = "linux")]
+        assert!(check(Path::new("/proc/none")).is_err());
         check(Path::new("relative")).unwrap();
         assert!(check(Path::new("")).is_err());
     }
