@@ -90,7 +90,7 @@ async fn prepare(
     context: &Context,
 ) -> Result<(ClusterPlan, BTreeMap<String, Packed>, Connection), Error> {
     let connection = connect::connect(kube).await?;
-    sweep(&connection, context).await;
+    sweep(&connection, &[] as &[&str], context).await;
     let facts = facts::gather(&connection, request).await?;
     rights::check(&connection, request, &facts).await?;
     let (identity, packed) = identity::new(request, Some(&facts), &connection.user, context)?;
@@ -98,9 +98,12 @@ async fn prepare(
     Ok((plan, packed, connection))
 }
 
-/// Captures whose clients died before a guardian was there.
-async fn sweep(connection: &Connection, context: &Context) {
-    for capture in captures::abandoned(&connection.client).await {
+/// Captures whose clients died before a guardian was there, or after it was gone; not those that are
+/// `wanted`, by id or namespace: somebody has come for them.
+async fn sweep(connection: &Connection, wanted: &[impl AsRef<str>], context: &Context) {
+    let mut abandoned = captures::abandoned(&connection.client).await;
+    abandoned.retain(|capture| !wanted.iter().any(|name| [&*capture.id, &*capture.namespace].contains(&name.as_ref())));
+    for capture in abandoned {
         match cleanup::remove(&connection.client, &capture.namespace, &|words| debug!("{words}")).await {
             Ok(_) => context.report.notice(&format!("removed an abandoned capture: {}", capture.words(None))),
             Err(error) => debug!("an abandoned capture stays: {}", error.message),

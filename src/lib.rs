@@ -112,8 +112,8 @@ fn dispatch(command: Command, matches: Option<&ArgMatches>, context: &Context) -
         Command::Metrics(_) => unbuilt("metrics"),
         Command::Attach(args) => capture::attach(&args, context),
         Command::Follow(args) => capture::follow(&args, context),
-        Command::Stop(args) => capture::stop(&args),
-        Command::Copy(args) => capture::copy(&args),
+        Command::Stop(args) => capture::stop(&args, context),
+        Command::Copy(args) => capture::copy(&args, context),
         Command::Cleanup(args) => capture::cleanup(&args, context),
         Command::Pod { command } => pod::run(&command),
     }

@@ -11,7 +11,7 @@ use collector::{Format, Options, Origin, Stdout};
 use flow::{CaptureConfig, Stop};
 use tokio::time;
 
-use super::{AGAIN, requested, runtime, words};
+use super::{AGAIN, requested, runtime, sweep, words};
 use crate::{
     Context,
     cli::{AttachArgs, CleanupArgs, Copy, CopyArgs, FollowArgs, KubeArgs, Output, StopArgs},
@@ -43,8 +43,10 @@ struct Attached {
 }
 
 impl Attached {
-    async fn to(wanted: Option<&str>, kube: &KubeArgs) -> Result<Self, Error> {
-        let Connection { client, .. } = connect::connect(kube).await?;
+    async fn to(wanted: Option<&str>, kube: &KubeArgs, context: &Context) -> Result<Self, Error> {
+        let connection = connect::connect(kube).await?;
+        sweep(&connection, wanted.as_slice(), context).await;
+        let client = connection.client;
         let capture = captures::choose(&client, wanted).await?;
         let remote = Remote::find(client.clone(), &capture.namespace).await?;
         let renewal = lease::keep_alive(client, &capture.namespace, capture.lease);
@@ -70,7 +72,7 @@ pub(crate) fn attach(args: &AttachArgs, context: &Context) -> Outcome {
     }
     block(async {
         let interrupts = interrupts()?;
-        let attached = Attached::to(args.capture.as_deref(), &args.kube).await?;
+        let attached = Attached::to(args.capture.as_deref(), &args.kube, context).await?;
         supply::ready(&attached.remote, context.colour.on(true)).await?;
         let abilities = Abilities::ours(context.colour.on(true)).arguments();
         let command = [attached.remote.command(&["view", "--session", "attached"]), abilities].concat();
@@ -95,7 +97,7 @@ pub(crate) fn attach(args: &AttachArgs, context: &Context) -> Outcome {
 pub(crate) fn follow(args: &FollowArgs, context: &Context) -> Outcome {
     block(async {
         let interrupts = interrupts()?;
-        let attached = Attached::to(args.capture.as_deref(), &args.kube).await?;
+        let attached = Attached::to(args.capture.as_deref(), &args.kube, context).await?;
         let state = attached.remote.settings().await?;
         let stop = Stop::default();
         let limits = flow::config::Limits { time: None, bytes: None, packets: None };
@@ -133,9 +135,9 @@ fn format(output: Output) -> Format {
 }
 
 /// Ends a capture; its files stay for `copy`.
-pub(crate) fn stop(args: &StopArgs) -> Outcome {
+pub(crate) fn stop(args: &StopArgs, context: &Context) -> Outcome {
     block(async {
-        let attached = Attached::to(args.capture.as_deref(), &args.kube).await?;
+        let attached = Attached::to(args.capture.as_deref(), &args.kube, context).await?;
         let state = attached.remote.stop("stopped by oc-netobserv stop").await?;
         report::plain(&words::stopped(&attached.capture, &state));
         Ok(exit::DONE)
@@ -143,10 +145,10 @@ pub(crate) fn stop(args: &StopArgs) -> Outcome {
 }
 
 /// Brings the files of a capture home.
-pub(crate) fn copy(args: &CopyArgs) -> Outcome {
+pub(crate) fn copy(args: &CopyArgs, context: &Context) -> Outcome {
     block(async {
         let interrupts = interrupts()?;
-        let attached = Attached::to(args.capture.as_deref(), &args.kube).await?;
+        let attached = Attached::to(args.capture.as_deref(), &args.kube, context).await?;
         let source = attached.remote.files();
         let copied = tokio::select! {
             copied = files::copy(&source, &args.output_dir) => copied.map_err(Error::failed)?,
@@ -161,6 +163,7 @@ pub(crate) fn copy(args: &CopyArgs) -> Outcome {
 pub(crate) fn cleanup(args: &CleanupArgs, context: &Context) -> Outcome {
     block(async {
         let connection = connect::connect(&args.kube).await?;
+        sweep(&connection, &args.captures, context).await;
         let chosen = chosen(args, &connection).await?;
         if chosen.is_empty() {
             report::plain("no capture of yours is on this cluster");

@@ -144,8 +144,15 @@ fn reason(message: &str) -> &str {
 
 /// What kubelet and API server say of a pod that does not run (yet, or any more).
 fn is_not_running(message: &str) -> bool {
-    ["container not found", "does not have a host assigned", "completed pod", "is not running", "not in running state"]
-        .iter()
+    let told = [
+        "container not found",
+        "does not have a host assigned",
+        "completed pod",
+        "is not running",
+        "not in running state",
+        "no running task found",
+    ];
+    told.iter()
         .any(|part| message.contains(part))
         // containerd, of a container that has just ended.
         || (message.contains("failed to create exec") && message.contains("not found"))
