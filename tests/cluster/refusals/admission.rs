@@ -114,10 +114,10 @@ spec:
   matchConditions:
   - {{name: ours, expression: \"request.name.startsWith('{name}')\"}}
   mutations:
-  - patchType: ApplyConfiguration
-    applyConfiguration:
+  - patchType: JSONPatch
+    jsonPatch:
       expression: >
-        Object{{metadata: Object.metadata{{labels: {{'pod-security.kubernetes.io/enforce': 'restricted'}}}}}}
+        [JSONPatch{{op: 'add', path: '/metadata/labels/pod-security.kubernetes.io~1enforce', value: 'restricted'}}]
 ---
 apiVersion: admissionregistration.k8s.io/v1
 kind: MutatingAdmissionPolicyBinding
