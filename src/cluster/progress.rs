@@ -82,7 +82,7 @@ impl Drop for Progress {
 
 /// One more line, with a spinner.
 fn spin(lines: &MultiProgress, colour: bool) -> ProgressBar {
-    let template = if colour { "{spinner:.cyan} {msg}" } else { "{spinner} {msg}" };
+    let template = if colour { "{spinner:.cyan} {wide_msg}" } else { "{spinner} {wide_msg}" };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
     let bar = lines.add(ProgressBar::new_spinner().with_style(style));
     // Only now: a bar that ticks before it has its place draws a line that nobody takes away.
