@@ -195,14 +195,13 @@ impl Ingest {
         let mut gap = 0;
         match node.hear(*origin, batch.sequence, batch.counters) {
             Heard::Before => return false,
-            Heard::Next => {}
+            // Of a restart whoever has the connections tells, and when it was.
+            Heard::Next | Heard::Restarted => {}
             Heard::Gap(lost) => {
                 gap = lost;
                 let words = format!("{}: {lost} batches were lost on the way", batch.node);
                 batch.notices.push(words.into());
             }
-            // Whoever has the connections says so, and when.
-            Heard::Restarted => {}
             Heard::Relaunched(lost) => {
                 gap = lost;
                 batch

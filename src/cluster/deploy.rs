@@ -240,7 +240,8 @@ impl Deployment<'_> {
         let events = Api::<Event>::namespaced(self.client().clone(), &self.plan.namespace);
         let failed = ListParams::default().fields("reason=FailedCreate");
         let list = time::timeout(POLL * 10, events.list(&failed)).await.ok()?.ok()?;
-        list.items.into_iter().filter_map(|event| event.message).next_back()
+        let message = list.items.into_iter().filter_map(|event| event.message).next_back()?;
+        Some(message.trim_start_matches("(combined from similar events): ").to_owned())
     }
 
     /// A DaemonSet with a pod that cannot have its image gets the next one. When there is none left, the nodes that lack it

@@ -131,7 +131,7 @@ fn two_thousand_pods_and_five_hundred_services() {
 
     let (before, others) = (room.watches(), collectors());
     let mut running = flows().args("--max-time 3m -o json --capture-namespace").arg(trace.namespace()).spawn().unwrap();
-    running.wait_for("attached", Duration::from_secs(60)).unwrap();
+    running.wait_for("attached", Duration::from_mins(1)).unwrap();
     let (during, collectors) = (room.watches(), collectors() - others);
     shop.requests(10).unwrap();
     for from in &known {
@@ -183,7 +183,7 @@ fn an_address_that_changes_hands_bears_each_name_in_its_time() {
     let contested = "10.251.0.1";
     let made_up = MadeUp::new("10.251.0.0/16", &[contested]).unwrap();
     let mut running = flows().args("--max-time 3m -o json --capture-namespace").arg(trace.namespace()).spawn().unwrap();
-    running.wait_for("attached", Duration::from_secs(60)).unwrap();
+    running.wait_for("attached", Duration::from_mins(1)).unwrap();
     let pause = || std::thread::sleep(Duration::from_millis(2_500));
     let node = &cluster::nodes().unwrap()[1];
     let local = cluster::items("-n shop pods -l app=local").unwrap();
@@ -214,7 +214,7 @@ fn the_first_connection_of_a_new_pod_bears_its_name() {
     let trace = trace("newborn-capture");
     let (nodes, service) = (cluster::nodes().unwrap(), shop.service().unwrap());
     let mut running = flows().args("--max-time 3m -o json --capture-namespace").arg(trace.namespace()).spawn().unwrap();
-    running.wait_for("attached", Duration::from_secs(60)).unwrap();
+    running.wait_for("attached", Duration::from_mins(1)).unwrap();
     let pods: Vec<String> = (0..6).map(|number| format!("new-{number}")).collect();
     for (name, node) in pods.iter().zip(nodes.iter().cycle()) {
         let yaml = format!(

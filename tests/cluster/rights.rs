@@ -65,7 +65,7 @@ fn the_documented_role_is_enough_for_a_whole_capture() {
     let trace = Trace::of(&unique("whole"));
     for options in ["--stream-home=false --max-time 6s --get-subnets", "-o json --max-time 6s"] {
         let mut running = capture(&person, &trace).args(options).spawn().unwrap();
-        running.wait_for("attached", Duration::from_secs(60)).unwrap();
+        running.wait_for("attached", Duration::from_mins(1)).unwrap();
         shop.requests(5).unwrap();
         let finished = ends_well(running);
         assert!(named(&finished.files) >= 5, "{options}: names of pods");
@@ -167,7 +167,7 @@ fn two_people_capture_at_once_and_each_cleans_up_his_own() {
     let traces = [Trace::of(&unique("alice")), Trace::of(&unique("bob"))];
     let start = |at: usize| {
         let mut running = capture(&people[at], &traces[at]).args("-o json --max-time 4m").spawn().unwrap();
-        running.wait_for("attached", Duration::from_secs(60)).unwrap();
+        running.wait_for("attached", Duration::from_mins(1)).unwrap();
         running
     };
     let (alice, bob) = (start(0), start(1));

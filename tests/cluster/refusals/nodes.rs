@@ -25,7 +25,7 @@ fn a_node_that_cannot_capture_is_named_and_the_others_do() {
     let name = trace.namespace();
     let _policy = policy_against_the_second_node(name);
     let mut running = flows().args("--max-time 6s -o json --capture-namespace").arg(name).spawn().unwrap();
-    running.wait_for("attached", Duration::from_secs(60)).unwrap();
+    running.wait_for("attached", Duration::from_mins(1)).unwrap();
     shop.requests(5).unwrap();
     let finished = running.wait().unwrap();
     assert!(finished.status.success(), "{:?}", finished.stderr);

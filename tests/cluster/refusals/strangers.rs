@@ -30,7 +30,7 @@ fn strangers_are_turned_away_and_counted() {
     let trace = trace("strangers");
     let name = trace.namespace();
     let mut running = flows().args("--max-time 3m -o json --capture-namespace").arg(name).spawn().unwrap();
-    running.wait_for("attached", Duration::from_secs(60)).unwrap();
+    running.wait_for("attached", Duration::from_mins(1)).unwrap();
     let address =
         get(&format!("-n {name} service collector")).unwrap()["spec"]["clusterIP"].as_str().unwrap().to_owned();
     assert_eq!(turned_away(&trace), 0);
