@@ -192,7 +192,8 @@ impl Removal<'_> {
 /// Linux has TCX from 6.6 on.
 fn has_tcx(node: &Node) -> bool {
     let info = node.status.as_ref().and_then(|status| status.node_info.as_ref());
-    let mut numbers = info.map_or("", |info| &info.kernel_version).split(['.', '-']).map_while(|part| part.parse().ok());
+    let mut numbers =
+        info.map_or("", |info| &info.kernel_version).split(['.', '-']).map_while(|part| part.parse().ok());
     (numbers.next().unwrap_or(0u32), numbers.next().unwrap_or(0u32)) >= (6, 6)
 }
 
@@ -200,8 +201,9 @@ fn has_tcx(node: &Node) -> bool {
 fn is_down(pod: &Pod) -> bool {
     let containers = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
     let mut down = containers.filter(|container| {
+        let mut states = container.state.iter().chain(&container.last_state);
         let runs = container.state.as_ref().is_some_and(|state| state.running.is_some());
-        !runs && container.last_state.as_ref().is_some_and(|state| state.terminated.is_some())
+        !runs && states.any(|state| state.terminated.is_some())
     });
     !marks::is_collector(pod.labels()) && down.next().is_some()
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use channel::server::{self, Server};
+use channel::server::{self, AgentInfo, Server};
 use collector::{Hub, Options, Origin, Started, Status, Stdout, session};
 use flow::{CaptureConfig, Own, Reason, Stop};
 use log::{info, warn};
@@ -34,6 +34,9 @@ const NAMES: Duration = Duration::from_secs(5);
 /// Longest wait for agents to deliver what they still have: they detach first, 25 to 30 ms an interface, so 8 s on a node
 /// with 250 pods, and then deliver. The time that their pods are given to end (manifests/daemonset-agent.yaml) is the same.
 const LAST_BATCHES: Duration = Duration::from_secs(15);
+
+/// Longest wait for agents that have no connection: it breaks and is made anew within this time.
+const OUT_OF_REACH: Duration = Duration::from_secs(5);
 
 /// Where the pod is, as the manifest tells it.
 struct Place {
@@ -92,13 +95,23 @@ fn capture(
     stop.request(Reason::Signal(15));
     let words = status.snapshot().reason.unwrap_or_default();
     info!("the capture ends: {words}");
-    for agent in server.stop_and_wait(&words, patience) {
+    for agent in last_batches(&server, &words, patience) {
         warn!("the agent on {} has not delivered its last batch", agent.node);
     }
     server.close();
     supervisor.last();
     collector.finish();
     Ok(session)
+}
+
+/// Tells the agents to end and waits for what they still have; returns those that did not deliver it. Who is out of reach
+/// has less time than who is busy.
+fn last_batches(server: &Server, reason: &str, patience: Duration) -> Vec<AgentInfo> {
+    let missing = server.stop_and_wait(reason, patience.min(OUT_OF_REACH));
+    if !missing.iter().any(|agent| agent.connected) {
+        return missing;
+    }
+    server.stop_and_wait(reason, patience.saturating_sub(OUT_OF_REACH))
 }
 
 fn runtime() -> Result<Runtime, Error> {

@@ -103,12 +103,13 @@ fn with_clsact_what_stays_is_named_and_taken_away_by_the_next() {
     let node = cluster::nodes().unwrap().remove(0);
     let before = hooks();
     let trace = trace("stays");
-    let ours = || flows().args("--tc-attach tc -o json --lease 10s --keep 5s --capture-namespace").arg(trace.namespace());
+    let ours =
+        || flows().args("--tc-attach tc -o json --lease 10s --keep 5s --capture-namespace").arg(trace.namespace());
     let client = running(&ours());
     for _ in 0..4 {
         let killed = trace.kill(&node, "agent").unwrap();
         let back = || Ok(is_waiting(&trace) || trace.processes(&node, "agent")?.iter().any(|pid| *pid != killed));
-        cluster::wait("another agent, or none for a while", SOON, back).unwrap();
+        cluster::wait("another agent, or none for a while", 2 * SOON, back).unwrap();
         if is_waiting(&trace) {
             break;
         }
@@ -121,15 +122,15 @@ fn with_clsact_what_stays_is_named_and_taken_away_by_the_next() {
     assert_eq!(trace.left().unwrap(), [] as [&str; 0]);
     let stays = hooks().len() > before.len();
     let named = lab::capture::says(&finished.stderr, format!("node {node}: its agent was killed"));
-    measured("filters stayed, and that was said", (stays, named));
+    eprintln!("filters stayed: {stays}, which was said: {named}");
     assert!(named || !stays, "{:?}", finished.stderr);
     assert_eq!(finished.status.code(), Some(if named { 3 } else { 0 }), "{:?}", finished.stderr);
     running(&ours()).stop().unwrap();
     assert_eq!(hooks(), before);
 }
 
-/// Whether kubelet lets an agent's container wait before it is started again.
+/// Whether an agent's container does not run, by what kubelet says.
 fn is_waiting(trace: &Trace) -> bool {
     let pods = cluster::items(&format!("-n {} pods -l app.kubernetes.io/component=agent", trace.namespace()));
-    pods.unwrap().iter().any(|pod| pod["status"]["containerStatuses"][0]["state"]["waiting"].is_object())
+    pods.unwrap().iter().any(|pod| pod["status"]["containerStatuses"][0]["state"]["running"].is_null())
 }
