@@ -1,106 +1,19 @@
 //! Many pods and services: names, memory of the collector, watches at the API server.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures::{StreamExt as _, stream};
-use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
-use kube::{
-    Api, Client,
-    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
-};
 use lab::cluster::{self, MadeUp, kubectl};
-use serde_json::{Value, json};
-use tokio::runtime::Runtime;
+use serde_json::Value;
 
 use super::refusals::{state, trace};
 use crate::{flows, shop};
 
+mod room;
+
+use room::Room;
+
 const PODS: usize = 2_000;
 const SERVICES: usize = 500;
-
-/// A namespace of things that only the API server knows.
-pub(crate) struct Room {
-    runtime: Runtime,
-    client: Client,
-    name: String,
-}
-
-impl Room {
-    pub(crate) fn new(test: &str) -> Self {
-        let runtime = Runtime::new().unwrap();
-        let client = runtime.block_on(Client::try_default()).unwrap();
-        let name = format!("{test}-{}", std::process::id());
-        let namespace: Namespace = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
-        let namespaces = Api::<Namespace>::all(client.clone());
-        runtime.block_on(namespaces.create(&PostParams::default(), &namespace)).unwrap();
-        Self { runtime, client, name }
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn pods(&self) -> Api<Pod> {
-        Api::namespaced(self.client.clone(), &self.name)
-    }
-
-    /// A pod that no node ever gets, with an address in its status.
-    async fn make_pod(&self, name: &str, address: &str) {
-        let container = json!({"name": "c", "image": "localhost/busybox:test"});
-        let spec = json!({"schedulingGates": [{"name": "example.org/never"}], "containers": [container]});
-        let pod = serde_json::from_value(json!({"metadata": {"name": name}, "spec": spec})).unwrap();
-        self.pods().create(&PostParams::default(), &pod).await.unwrap();
-        let status = json!({"status": {"podIP": address, "podIPs": [{"ip": address}]}});
-        self.pods().patch_status(name, &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
-    }
-
-    async fn make_service(&self, number: usize) {
-        let object = json!({"metadata": {"name": format!("service-{number}")}, "spec": {"ports": [{"port": 80}]}});
-        let services: Api<Service> = Api::namespaced(self.client.clone(), &self.name);
-        services.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
-    }
-
-    pub(crate) fn pod(&self, name: &str, address: &str) {
-        self.runtime.block_on(self.make_pod(name, address));
-    }
-
-    pub(crate) fn remove_pod(&self, name: &str) {
-        self.runtime.block_on(self.pods().delete(name, &DeleteParams::default().grace_period(0))).unwrap();
-    }
-
-    fn fill(&self) {
-        let (made, rest) = (Instant::now(), SERVICES);
-        self.runtime.block_on(async {
-            let pod = |number: usize| async move { self.make_pod(&format!("pod-{number}"), &address(number)).await };
-            stream::iter(0..PODS).for_each_concurrent(32, pod).await;
-            stream::iter(0..rest).for_each_concurrent(32, |number| self.make_service(number)).await;
-        });
-        eprintln!("{PODS} pods, {SERVICES} services made in {:.1?}", made.elapsed());
-    }
-
-    /// Watches of the whole cluster as the API server counts them, by resource.
-    fn watches(&self) -> Vec<(&'static str, i64)> {
-        let request = http::Request::get("/metrics").body(Vec::new()).unwrap();
-        let text = self.runtime.block_on(self.client.request_text(request)).unwrap();
-        let wanted = ["apiserver_longrunning_requests{", "verb=\"WATCH\"", "scope=\"cluster\""];
-        let lines: Vec<&str> = text.lines().filter(|line| wanted.iter().all(|part| line.contains(part))).collect();
-        let count = |resource: &'static str| {
-            let part = format!("resource=\"{resource}\"");
-            let numbers = lines.iter().filter(|line| line.contains(&part));
-            (resource, numbers.filter_map(|line| line.rsplit(' ').next()?.parse::<i64>().ok()).sum())
-        };
-        ["pods", "nodes", "services", "replicasets", "jobs"].map(count).into()
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        let now = DeleteParams::background().grace_period(0);
-        let namespaces = Api::<Namespace>::all(self.client.clone());
-        let _ = self.runtime.block_on(self.pods().delete_collection(&now, &ListParams::default()));
-        let _ = self.runtime.block_on(namespaces.delete(&self.name, &DeleteParams::background()));
-    }
-}
 
 fn address(number: usize) -> String {
     format!("10.250.{}.{}", number / 250, number % 250 + 1)
@@ -113,7 +26,7 @@ fn collectors() -> i64 {
 }
 
 /// Names of one end wherever it has this address.
-pub(crate) fn names_of<'a>(records: &'a [Value], end: &str, address: &str) -> Vec<&'a str> {
+fn names_of<'a>(records: &'a [Value], end: &str, address: &str) -> Vec<&'a str> {
     let of_it = records.iter().filter(|record| record[format!("{end}Addr")] == address);
     of_it.map(|record| record[format!("{end}K8S_Name")].as_str().unwrap_or("")).collect()
 }
@@ -123,7 +36,7 @@ fn two_thousand_pods_and_five_hundred_services() {
     needs_cluster!();
     let shop = shop();
     let room = Room::new("many");
-    room.fill();
+    room.fill(PODS, SERVICES, address);
     let trace = trace("crowd");
     let web = shop.address("app=web").unwrap();
     let known = [0, 777, 1_999].map(address);
