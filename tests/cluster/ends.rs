@@ -36,7 +36,7 @@ fn trace(name: &str) -> Trace {
 /// Starts it and waits until it captures.
 fn running(capture: &Capture) -> Running {
     let mut running = capture.spawn().unwrap();
-    running.wait_for("attached to", Duration::from_secs(60)).unwrap();
+    running.wait_for("attached to", Duration::from_mins(1)).unwrap();
     running
 }
 
@@ -61,7 +61,8 @@ struct Knocks<'a> {
 impl<'a> Knocks<'a> {
     fn at(shop: &'a Shop) -> Self {
         static NEXT: AtomicU16 = AtomicU16::new(0);
-        let base = 20_000 + (std::process::id() % 1000) as u16 * 20;
+        // Below the ports that connections come from.
+        let base = 20_000 + (std::process::id() % 600) as u16 * 20;
         Self { shop, port: base + NEXT.fetch_add(1, Ordering::Relaxed) }
     }
 

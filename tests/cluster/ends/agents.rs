@@ -45,7 +45,7 @@ fn it_comes_back_and_counts_nothing_twice() {
 fn kill_agent(trace: &Trace, node: &str) {
     let killed = trace.kill(node, "agent").unwrap();
     let another = || Ok(trace.processes(node, "agent")?.iter().any(|pid| *pid != killed));
-    cluster::wait("another agent", Duration::from_secs(60), another).unwrap();
+    cluster::wait("another agent", Duration::from_mins(1), another).unwrap();
 }
 
 /// Filters of tc and qdiscs on both nodes, which no process holds.

@@ -1,6 +1,6 @@
 //! The client is killed with SIGKILL: nothing of its capture stays for longer than was agreed on.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use lab::{cluster, proxy};
 
@@ -44,7 +44,7 @@ fn while_it_copies() {
     client.signal(libc::SIGINT);
     let part = || {
         let files = walk(client.directory());
-        Ok(files.iter().any(|name| name.ends_with(".part")))
+        Ok(files.iter().any(|name| Path::new(name).extension().is_some_and(|extension| extension == "part")))
     };
     cluster::wait("a file on its way", Duration::from_secs(30), part).unwrap();
     drop(client);
@@ -54,7 +54,7 @@ fn while_it_copies() {
     measured("all gone after that in", trace.wait_until_gone(Duration::from_secs(10) + ALL).unwrap());
 }
 
-fn walk(directory: &std::path::Path) -> Vec<String> {
+fn walk(directory: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         if entry.path().is_dir() {

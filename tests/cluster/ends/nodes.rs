@@ -71,12 +71,12 @@ fn a_node_goes_away() {
     measured("cleaned up after", time);
     assert_eq!(finished.status.code(), Some(3), "{:?}", finished.stderr);
     assert!(lab::capture::says(&finished.stderr, format!("node {lost}")), "{:?}", finished.stderr);
-    assert!(time < Duration::from_secs(60), "{time:?}");
+    assert!(time < Duration::from_mins(1), "{time:?}");
     drop(cut);
-    cluster::wait("the node", Duration::from_secs(60), || {
+    cluster::wait("the node", Duration::from_mins(1), || {
         let ready = "jsonpath={.status.conditions[?(@.type==\"Ready\")].status}";
         Ok(cluster::kubectl(["get", "node", &lost, "-o", ready])? == "True")
     })
     .unwrap();
-    measured("nothing left after", trace.wait_until_gone(Duration::from_secs(60)).unwrap());
+    measured("nothing left after", trace.wait_until_gone(Duration::from_mins(1)).unwrap());
 }
