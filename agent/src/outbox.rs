@@ -29,6 +29,9 @@ pub(crate) struct Outbox {
     /// As of the next batch.
     pub(crate) counters: Counters,
     sent: Counters,
+    /// All packets up to this time were delivered, or are in the next batch; ns since the epoch. Who merges nodes waits to
+    /// hear it, so that it is said even where nothing else is new.
+    pub(crate) complete_to: Option<u64>,
 }
 
 impl Outbox {
@@ -45,6 +48,7 @@ impl Outbox {
             remarks: Vec::new(),
             counters: Counters::default(),
             sent: Counters::default(),
+            complete_to: None,
         }
     }
 
@@ -76,14 +80,15 @@ impl Outbox {
             && notices.is_empty()
             && self.interfaces.is_empty()
             && interface_counts.is_empty()
-            && self.counters == self.sent;
+            && self.counters == self.sent
+            && self.complete_to.is_none();
         if nothing_new {
             return Ok(());
         }
         let batch = Batch {
             node: self.node.clone(),
             sequence: self.sequence,
-            time_ns: self.now_ns(),
+            time_ns: self.complete_to.take().unwrap_or_else(|| self.now_ns()),
             counters: self.counters,
             interfaces: std::mem::take(&mut self.interfaces),
             interface_counts,

@@ -124,6 +124,7 @@ impl Packets {
             self.outbox.remarks.push(Arc::from(text));
         }
         let batch = self.merger.take_batch();
+        self.outbox.complete_to = self.merger.settled();
         let body = if batch.packets.is_empty() { Body::None } else { Body::Packets(batch) };
         Ok(self.outbox.send(body, self.tally.changed())?)
     }

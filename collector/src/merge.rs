@@ -25,7 +25,7 @@ impl Merge {
     pub(crate) fn several(mode: Mode, interval_ns: u64) -> Self {
         match mode {
             Mode::Flows => Self::Flows(Box::new(Flows::new(interval_ns))),
-            Mode::Packets => Self::Packets(Box::default()),
+            Mode::Packets => Self::Packets(Box::new(Packets::of_many())),
         }
     }
 

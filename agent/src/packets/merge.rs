@@ -38,6 +38,7 @@ pub(crate) struct Merger {
     snaplen: usize,
     anchor: Anchor,
     newest: u64,
+    settled: u64,
     late: u64,
 }
 
@@ -52,6 +53,7 @@ impl Merger {
             snaplen,
             anchor,
             newest: 0,
+            settled: 0,
             late: 0,
         }
     }
@@ -81,6 +83,7 @@ impl Merger {
     /// number of an interface; how many packets had none and were left out.
     pub(crate) fn settle(&mut self, until: u64, mut interface: impl FnMut(u32, u32) -> Option<u32>) -> u64 {
         let until = self.shards.iter().map(|shard| shard.read_to).fold(until, u64::min);
+        self.settled = until;
         // Each ring is nearly in order by itself, which this sort makes use of.
         self.waiting.sort_by_key(|packet| packet.time_ns);
         let settled = self.waiting.partition_point(|packet| packet.time_ns <= until);
@@ -97,6 +100,11 @@ impl Merger {
             }
         }
         unknown
+    }
+
+    /// Everything up to this time is settled, ns since the epoch; `None` when nothing is left.
+    pub(crate) fn settled(&self) -> Option<u64> {
+        (self.settled != u64::MAX).then(|| self.anchor.wall(self.settled))
     }
 
     /// Packets that were settled after younger ones, since this was last asked.

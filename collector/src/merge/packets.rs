@@ -13,8 +13,13 @@ mod tests;
 const MS: u64 = 1_000_000;
 /// Longest wait of a packet; and a node that was silent for so long is not waited for. Agents speak four times a second.
 const WAIT: u64 = 2000 * MS;
-/// An agent that has nothing to deliver may still have packets of this age in its rings.
-const IN_FLIGHT: u64 = 100 * MS;
+/// A batch says up to when its agent has delivered everything. So much later than that a processor may still put a packet
+/// into its ring.
+const IN_FLIGHT: u64 = 20 * MS;
+/// In the beginning nodes come one after the other. For so long after the first, packets wait for those not heard of yet,
+const BEGINNING: u64 = 5000 * MS;
+/// each for so long.
+const NEWCOMER: u64 = 200 * MS;
 /// Most bytes that wait.
 const MOST: usize = 32 << 20;
 
@@ -23,11 +28,23 @@ const MOST: usize = 32 << 20;
 pub(crate) struct Packets {
     sources: Vec<Source>,
     bytes: usize,
+    /// Until when nodes may come that were not heard of yet; `None` before the first, or if nobody waits for them.
+    beginning: Beginning,
     /// When something was released last.
     now: u64,
     /// Time of the latest packet that went on, ns since the epoch.
     reached: u64,
     out_of_order: u64,
+}
+
+/// The time in which nodes come.
+#[derive(Clone, Copy, Debug, Default)]
+enum Beginning {
+    #[default]
+    Over,
+    /// Nobody has come yet.
+    Ahead,
+    Until(u64),
 }
 
 /// One node.
@@ -51,6 +68,11 @@ struct Delivery {
 }
 
 impl Packets {
+    /// For nodes that come one after the other.
+    pub(crate) fn of_many() -> Self {
+        Self { beginning: Beginning::Ahead, ..Self::default() }
+    }
+
     /// Packets that stand after younger ones.
     pub(crate) fn out_of_order(&self) -> u64 {
         self.out_of_order
@@ -61,6 +83,9 @@ impl Packets {
         if batch.node.is_empty() {
             return vec![batch];
         }
+        if let Beginning::Ahead = self.beginning {
+            self.beginning = Beginning::Until(now + BEGINNING);
+        }
         let source = self.source(&batch.node);
         source.heard = now;
         let Body::Packets(body) = std::mem::replace(&mut batch.body, Body::None) else {
@@ -70,7 +95,7 @@ impl Packets {
             return batches;
         };
         let Some(last) = body.packets.last() else { return vec![batch] };
-        source.latest = source.latest.max(last.time_ns);
+        source.latest = source.latest.max(last.time_ns).max(batch.time_ns.saturating_sub(IN_FLIGHT));
         let bytes = body.data.len();
         source.waiting.push_back(Delivery { arrived: now, header: batch, body, next: 0 });
         self.bytes += bytes;
@@ -90,8 +115,10 @@ impl Packets {
     pub(crate) fn due(&self) -> Option<u64> {
         let oldest = self.sources.iter().filter_map(|source| Some(source.waiting.front()?.arrived)).min()?;
         let silent = self.sources.iter().filter(|source| source.waiting.is_empty()).map(|source| source.heard + WAIT);
-        // One that has fallen silent already holds nobody up.
-        silent.filter(|silent| *silent > self.now).chain([oldest + WAIT]).min()
+        // What was due already was not what held anybody up.
+        let young = self.sources.iter().flat_map(|source| &source.waiting).map(|delivery| delivery.arrived + NEWCOMER);
+        let newcomers = young.filter(|_| self.beginning.holds(self.now));
+        silent.chain(newcomers).filter(|due| *due > self.now).chain([oldest + WAIT]).min()
     }
 
     /// What may go on.
@@ -119,7 +146,20 @@ impl Packets {
             overdue.filter_map(|delivery| delivery.body.packets.last()).map(|packet| packet.time_ns).max()
         };
         let overdue = self.sources.iter().filter_map(overdue).max();
+        let watermark = watermark.map(|watermark| watermark.min(self.newcomers(now)));
         watermark.into_iter().chain(overdue).chain([self.reached]).max().unwrap_or(u64::MAX)
+    }
+
+    /// Time up to which a node not heard of yet may have packets on their way.
+    fn newcomers(&self, now: u64) -> u64 {
+        if !self.beginning.holds(now) {
+            return u64::MAX;
+        }
+        let young = |source: &Source| {
+            let young = source.waiting.iter().find(|delivery| now.saturating_sub(delivery.arrived) < NEWCOMER)?;
+            young.body.packets.get(young.next).map(|packet| packet.time_ns.saturating_sub(1))
+        };
+        self.sources.iter().filter_map(young).min().unwrap_or(u64::MAX)
     }
 
     /// The node with the oldest packet, and the time of the oldest of the others.
@@ -158,6 +198,12 @@ impl Packets {
             batch.body = Body::Packets(part(&delivery.body, start..delivery.next));
         }
         Some(batch)
+    }
+}
+
+impl Beginning {
+    fn holds(self, now: u64) -> bool {
+        matches!(self, Self::Until(end) if now < end)
     }
 }
 

@@ -162,3 +162,20 @@ proptest! {
         prop_assert_eq!(merge.out_of_order(), 0);
     }
 }
+
+#[test]
+fn a_node_that_comes_second_is_waited_for_in_the_beginning() {
+    let mut merge = Packets::of_many();
+    assert!(times(&merge.push(batch("a", 0, &[20]), 10)).is_empty());
+    assert_eq!(merge.due(), Some(10 + NEWCOMER));
+    assert!(times(&merge.push(batch("b", 0, &[15, 30]), 10 + NEWCOMER / 2)).is_empty());
+    assert!(times(&merge.release(10 + NEWCOMER)).is_empty());
+    assert_eq!(merge.due(), Some(10 + NEWCOMER + NEWCOMER / 2));
+    assert_eq!(times(&merge.release(10 + 2 * NEWCOMER)), [15, 20]);
+    assert_eq!(merge.out_of_order(), 0);
+    // Later on nobody new is waited for.
+    let mut merge = Packets::of_many();
+    merge.push(batch("a", 0, &[20]), 0);
+    merge.release(BEGINNING);
+    assert_eq!(times(&merge.push(batch("a", 0, &[30]), BEGINNING + 1)), [30]);
+}
