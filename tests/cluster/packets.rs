@@ -115,11 +115,12 @@ fn an_idle_cluster_stays_idle() {
     let lines = to_kubelets(&packets().args("-o wide --max-time 15s"));
     let stream = to_kubelets(&packets().args("-w - --max-time 15s"));
     let own = to_kubelets(&packets().args("-w - --max-time 15s --include-self"));
-    assert!(own > 100, "what is left out is there: {own}");
+    assert!(own > 3 * MOST, "what is left out is there: {own}");
     for left_out in [lines, stream] {
         assert!(left_out <= MOST, "{left_out} packets of our own");
     }
 }
 
-/// Most packets of our own that may be seen: until a connection is known to be ours.
-const MOST: usize = 60;
+/// Most packets of our own that may be seen: some twenty for each command in the collector's pod, until its connection is
+/// known to be ours.
+const MOST: usize = 120;

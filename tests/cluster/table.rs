@@ -56,7 +56,11 @@ fn open(columns: u16, rows: u16, command: &str) -> Terminal {
 
 /// The table's rows: whatever is below the line of its columns and above the last line.
 fn rows_of(screen: &str) -> impl Iterator<Item = &str> {
-    let mut below = screen.lines().skip_while(|line| !(line.contains("Src Kind") && line.contains("Dst Name"))).skip(1).collect::<Vec<_>>();
+    let mut below = screen
+        .lines()
+        .skip_while(|line| !(line.contains("Src Kind") && line.contains("Dst Name")))
+        .skip(1)
+        .collect::<Vec<_>>();
     below.retain(|line| !line.trim().is_empty());
     below.pop();
     below.into_iter()
