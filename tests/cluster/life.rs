@@ -100,7 +100,7 @@ fn limits_end_it_in_the_cluster() {
     {
         let home = TempDir::new().unwrap();
         let id = background(home.path(), &format!("packets {limit} --keep 2m"));
-        cluster::wait(&format!("the agents of {limit} to go"), Duration::from_secs(60), || {
+        cluster::wait(&format!("the agents of {limit} to go"), Duration::from_mins(1), || {
             shop.requests(5)?;
             Ok(pods(&id, "agent") == 0)
         })
@@ -127,13 +127,13 @@ fn files_come_home_only_if_wanted() {
         let terminal = Terminal::open(100, 30);
         let out = terminal.directory().join("out");
         terminal.line(&format!("{} flows --copy={copy} --output-dir {}; echo co''de $?", program(), out.display()));
-        terminal.within(Duration::from_secs(60), "a table", |screen| screen.contains("LIVE"));
+        terminal.within(Duration::from_mins(1), "a table", |screen| screen.contains("LIVE"));
         terminal.keys(&["C-c"]);
         if let Some(answer) = answer {
             terminal.within(Duration::from_secs(20), "a question", |screen| screen.contains("yes/no"));
             terminal.line(answer);
         }
-        let screen = terminal.within(Duration::from_secs(60), "the end", |screen| screen.contains("code "));
+        let screen = terminal.within(Duration::from_mins(1), "the end", |screen| screen.contains("code "));
         assert!(screen.contains("code 0"), "{screen}");
         let found = fs::read_dir(out.join("flow")).map_or(0, Iterator::count).min(1);
         assert_eq!(found, files, "{copy} {answer:?}: {screen}");

@@ -46,7 +46,7 @@ fn open(columns: u16, rows: u16, command: &str) -> Terminal {
     let start = Instant::now();
     let directory = terminal.directory().display().to_string();
     terminal.line(&format!("{command} --output-dir {directory}; echo co''de $?"));
-    terminal.within(Duration::from_secs(60), "a table", |screen| screen.contains("LIVE"));
+    terminal.within(Duration::from_mins(1), "a table", |screen| screen.contains("LIVE"));
     eprintln!("table after {:.1} s", start.elapsed().as_secs_f64());
     terminal.within(Duration::from_secs(30), "names", |screen| {
         rows_of(screen).any(|row| row.contains("Pod") && row.contains("client") && row.contains("web"))
@@ -69,7 +69,7 @@ fn rows_of(screen: &str) -> impl Iterator<Item = &str> {
 /// Waits for the last words, looks at the files and at what is left.
 fn closed(terminal: &Terminal, before: &[String]) -> Files {
     let start = Instant::now();
-    let screen = terminal.within(Duration::from_secs(60), "the end", |screen| screen.contains("code "));
+    let screen = terminal.within(Duration::from_mins(1), "the end", |screen| screen.contains("code "));
     eprintln!("ended after {:.1} s", start.elapsed().as_secs_f64());
     assert!(screen.contains("code 0") && screen.contains("file: "), "{screen}");
     assert!(screen.lines().filter(|line| !line.trim().is_empty()).count() <= 14, "something is left there:\n{screen}");
