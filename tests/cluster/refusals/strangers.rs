@@ -98,6 +98,12 @@ fn printed_objects_are_accepted_by_a_server() {
         for object in ["daemonset.apps/", "pod/collector created", "networkpolicy", "clusterrolebinding", "lease"] {
             assert!(tried.contains(object), "{object}: {tried}");
         }
+        // Kubelets take long over a pod that is deleted while its sandbox is being made.
+        cluster::wait("the kubelets", Duration::from_mins(1), || {
+            let pods = cluster::items(&format!("-n {name} pods"))?;
+            Ok(pods.len() == 3 && pods.iter().all(|pod| pod["status"]["containerStatuses"].is_array()))
+        })
+        .unwrap();
         let cleanup = ours(&format!("cleanup --yes {name}"));
         assert_eq!(cleanup.code, Some(0), "{cleanup:?}");
         assert_eq!(trace.left().unwrap(), [""; 0]);
