@@ -123,7 +123,9 @@ pub fn without_secrets(mut words: Vec<String>) -> Vec<String> {
     for word in &mut words {
         if std::mem::replace(&mut is_secret, word == "--token" || word == "token") {
             "***".clone_into(word);
-        } else if let Some((option, _)) = word.split_once('=').filter(|(option, _)| option.trim_start_matches('-') == "token") {
+        } else if let Some((option, _)) =
+            word.split_once('=').filter(|(option, _)| option.trim_start_matches('-') == "token")
+        {
             *word = format!("{option}=***");
         }
     }

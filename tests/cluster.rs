@@ -46,9 +46,9 @@ mod cluster_tier {
     mod ends;
     mod flows;
     mod life;
-    mod packets;
     mod many;
     mod openshift;
+    mod packets;
     mod refusals;
     mod rights;
     mod table;

@@ -75,5 +75,8 @@ fn after_two_dashes_nothing_is_changed() {
 fn a_token_is_not_kept() {
     let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(without_secrets(words("ocn flows --token abc --port 80")), words("ocn flows --token *** --port 80"));
-    assert_eq!(without_secrets(words("ocn flows --token=abc token=x -o json")), words("ocn flows --token=*** token=*** -o json"));
+    assert_eq!(
+        without_secrets(words("ocn flows --token=abc token=x -o json")),
+        words("ocn flows --token=*** token=*** -o json")
+    );
 }

@@ -61,7 +61,10 @@ const USAGE: &[(&str, &str)] = &[
     ("flows --local --cache-max-flows 1", "1 is not in 64..=16777216"),
     // Choices
     ("flows --local --copy=perhaps", "'perhaps' for '--copy[=<BOOL>]'"),
-    ("flows --local -o yaml", "-o yaml: goes with --dry-run=client on a cluster; with --local allowed are json and wide"),
+    (
+        "flows --local -o yaml",
+        "-o yaml: goes with --dry-run=client on a cluster; with --local allowed are json and wide",
+    ),
     ("view a.db -o yaml", "'yaml' for '--output <FORMAT>'"),
     ("flows --local --tc-attach xdp", "'xdp' for '--tc-attach <HOW>'"),
     ("flows --local --enable_rtt=maybe", "'maybe' for '--enable-rtt"),
@@ -77,7 +80,10 @@ const USAGE: &[(&str, &str)] = &[
     ("flows --local --netns \"\"", "--netns \"\": allowed are"),
     // On a cluster
     ("flows --node-selector zone=a=b", "--node-selector zone=a=b: not a label's value"),
-    ("flows --capture-namespace Mine", "--capture-namespace Mine: not a namespace; a name has 1 to 63 of a-z, 0-9 and -"),
+    (
+        "flows --capture-namespace Mine",
+        "--capture-namespace Mine: not a namespace; a name has 1 to 63 of a-z, 0-9 and -",
+    ),
     ("flows --image \"\"", "--image \"\": not an image"),
     ("flows --lease 5s", "--lease 5s: allowed are 10s to 168h"),
     ("flows --keep soon", "'soon' for '--keep <TIME>': not a duration"),

@@ -75,9 +75,9 @@ fn a_shop_in_thirty_seconds() {
         text(record, "SrcAddr") == client && text(record, "DstAddr") == web && record["IcmpType"] == 8
     });
     assert_eq!(pings.map(|record| number(record, "Packets")).sum::<u64>(), 10);
-    let observers = finished.files.query(
-        "SELECT count(DISTINCT node) FROM observation WHERE record IN (SELECT id FROM flow WHERE IcmpType = 8)",
-    );
+    let observers = finished
+        .files
+        .query("SELECT count(DISTINCT node) FROM observation WHERE record IN (SELECT id FROM flow WHERE IcmpType = 8)");
     assert_eq!(observers.unwrap(), "2", "each node's own numbers stay available");
 
     // Names, wherever these addresses appear.

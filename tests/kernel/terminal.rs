@@ -1,10 +1,6 @@
 //! The live table in a real terminal: tmux is the terminal.
 
-use std::{
-    process::Command,
-    thread,
-    time::Duration,
-};
+use std::{process::Command, thread, time::Duration};
 
 use lab::{Capture, Pair, Terminal, need, needs, netns::run, sockets};
 

@@ -62,7 +62,9 @@ impl Platform {
         let own = target_dir(root);
         let path = [own.join(CROSS), own]
             .iter()
-            .flat_map(|folder| self.targets.iter().map(move |target| folder.join(target).join("release").join(self.file())))
+            .flat_map(|folder| {
+                self.targets.iter().map(move |target| folder.join(target).join("release").join(self.file()))
+            })
             .filter(|path| path.is_file())
             .max_by_key(|path| path.metadata().and_then(|metadata| metadata.modified()).ok());
         let Some(path) = path else { return Ok(None) };

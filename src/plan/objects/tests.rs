@@ -149,10 +149,7 @@ fn what_is_cluster_scoped_belongs_to_the_namespace_and_never_blocks_it() {
     assert_eq!(kinds, ["ClusterRole", "ClusterRoleBinding", "SecurityContextConstraints"]);
     for object in owned {
         let by = &object.metadata.owner_references.as_ref().unwrap()[0];
-        assert_eq!(
-            (by.kind.as_str(), by.uid.as_str(), by.block_owner_deletion),
-            ("Namespace", "5d5d0c6b", None)
-        );
+        assert_eq!((by.kind.as_str(), by.uid.as_str(), by.block_owner_deletion), ("Namespace", "5d5d0c6b", None));
     }
 }
 

@@ -105,8 +105,7 @@ impl Terminal {
             assert!(joined.contains(mode), "no{mode}:\n{screen}");
         }
         let state =
-            output_of(self.tmux().args(["display", "-p", "#{alternate_on} #{cursor_flag} #{mouse_any_flag}"]))
-                .unwrap();
+            output_of(self.tmux().args(["display", "-p", "#{alternate_on} #{cursor_flag} #{mouse_any_flag}"])).unwrap();
         assert_eq!(state.trim(), "0 1 0", "alternate screen, cursor, mouse");
     }
 }
@@ -116,4 +115,3 @@ impl Drop for Terminal {
         let _ = self.tmux().arg("kill-server").status();
     }
 }
-

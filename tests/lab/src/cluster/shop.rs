@@ -60,7 +60,8 @@ impl Shop {
     /// `count` connections to a port at which nobody listens.
     pub fn refusals(&self, count: usize) -> Result<()> {
         let address = self.address("app=web")?;
-        self.in_client(&format!("for i in $(seq {count}); do nc -w 1 {address} 81 </dev/null && exit 1; done; true")).map(drop)
+        self.in_client(&format!("for i in $(seq {count}); do nc -w 1 {address} 81 </dev/null && exit 1; done; true"))
+            .map(drop)
     }
 
     /// Address of the first pod that `selector` finds.
