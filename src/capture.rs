@@ -292,7 +292,12 @@ impl Run<'_> {
         // What is here counts, why it ended is known there.
         let reason = there.as_ref().and_then(|there| there.reason.clone());
         let whole = home.as_ref().filter(|home| home.is_whole).map(|home| home.summary.clone());
-        let summary = whole.map(|home| Summary { reason: reason.or(home.reason.clone()), ..home }).or(there);
+        let counted = there.as_ref().map(|there| there.counters).unwrap_or_default();
+        let mut summary = whole.map(|home| Summary { reason: reason.or(home.reason.clone()), ..home }).or(there);
+        if let Some(summary) = &mut summary {
+            // What was lost or late on the way to the collector there is not seen here.
+            summary.counters.raise(&counted);
+        }
         let copied = self.copy(home.as_ref(), summary.as_ref()).await;
         if let Err(error) = copied {
             return Ok(self.leave(&error));

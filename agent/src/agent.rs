@@ -8,11 +8,13 @@ use std::{
 use flow::{CaptureConfig, Counters, Own, Rule, Sink, Stop, config::Mode};
 
 use crate::{
+    attach::clsact,
     decode::Decoder,
     drain::Drainer,
     error::AgentError,
     flows::Flows,
     loader::{self, filter::Filter, settings::NetnsSource},
+    netlink::Requests,
     observer::{self, Attached, AttachedNow, Observer, Running},
     outbox::Outbox,
     packets::Packets,
@@ -62,6 +64,14 @@ pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<A
     let thread = thread.map_err(|error| AgentError::os("cannot start a thread", error))?;
     give_back_memory();
     Ok(Agent { thread: Some(thread), finish, attached, running, filter: Mutex::new(loaded.filter) })
+}
+
+/// Removes filters of tc that agents which were killed left in this network namespace. [`start`] does so too, where it looks.
+///
+/// # Errors
+/// Netlink fails, or CAP_NET_ADMIN is missing.
+pub fn sweep() -> std::io::Result<()> {
+    clsact::sweep(&mut Requests::open()?)
 }
 
 /// What only loading needed (the kernel's types are several MB) goes back to the system.

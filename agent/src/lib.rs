@@ -28,7 +28,7 @@ mod time;
 mod topology;
 mod worker;
 
-pub use agent::{Agent, start};
+pub use agent::{Agent, start, sweep};
 pub use error::AgentError;
 pub use interfaces::check_pattern;
 pub use netlink::{conntrack::translated, sockets::connections};

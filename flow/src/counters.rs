@@ -24,6 +24,11 @@ macro_rules! counters {
                 [$(Entry { name: stringify!($name), label: $label, is_loss: $loss, value: self.$name },)*].into_iter()
             }
 
+            /// Raises each to what it is in `other`, where that is more.
+            pub fn raise(&mut self, other: &Self) {
+                $(self.$name = self.$name.max(other.$name);)*
+            }
+
             /// Adds `other` to each.
             pub fn add(&mut self, other: &Self) {
                 $(self.$name = self.$name.saturating_add(other.$name);)*

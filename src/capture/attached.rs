@@ -166,7 +166,9 @@ pub(crate) fn cleanup(args: &CleanupArgs, context: &Context) -> Outcome {
         sweep(&connection, &args.captures, context).await;
         let chosen = chosen(args, &connection).await?;
         if chosen.is_empty() {
-            report::plain("no capture of yours is on this cluster");
+            if args.captures.is_empty() {
+                report::plain("no capture of yours is on this cluster");
+            }
             return Ok(exit::DONE);
         }
         let now = captures::server_time(&connection.client).await;
@@ -196,7 +198,10 @@ async fn chosen(args: &CleanupArgs, connection: &Connection) -> Result<Vec<Captu
     }
     let mut chosen = Vec::new();
     for wanted in &args.captures {
-        chosen.push(captures::choose(&connection.client, Some(wanted)).await?);
+        match captures::find(&connection.client, wanted).await? {
+            Some(capture) => chosen.push(capture),
+            None => report::plain(&format!("no capture {wanted} is on this cluster: nothing to remove")),
+        }
     }
     Ok(chosen)
 }

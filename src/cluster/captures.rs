@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use flow::show::escape;
 use k8s_openapi::{
     api::{
         coordination::v1::Lease,
@@ -63,7 +64,9 @@ impl Capture {
     pub(crate) fn words(&self, now: Option<Timestamp>) -> String {
         let age = now.zip(self.created).map(|(now, created)| now.duration_since(created).as_secs().max(0));
         let age = age.map_or_else(String::new, |seconds| format!(", {seconds} s old"));
-        format!("{} ({}, begun by {}{age}): {}", self.id, self.namespace, self.user, self.command)
+        // Whoever makes namespaces writes what is in there.
+        let [user, command] = [&self.user, &self.command].map(|text| escape(text));
+        format!("{} ({}, begun by {user}{age}): {command}", self.id, self.namespace)
     }
 }
 
@@ -77,19 +80,27 @@ pub(crate) async fn list(client: &Client) -> Result<Vec<Capture>, Error> {
     Ok(captures)
 }
 
+/// The one of that id or namespace; `None` where there is none such.
+pub(crate) async fn find(client: &Client, wanted: &str) -> Result<Option<Capture>, Error> {
+    // Who may not list may still name a namespace.
+    if let Ok(Some(namespace)) = Api::<Namespace>::all(client.clone()).get_opt(wanted).await {
+        let text = format!("namespace {wanted} is not that of a capture");
+        return Capture::of(&namespace).map(Some).ok_or_else(|| Error::failed(text));
+    }
+    Ok(list(client).await?.into_iter().find(|capture| capture.id == wanted))
+}
+
 /// The one that is meant: by id, by namespace, or the only one there is.
 pub(crate) async fn choose(client: &Client, wanted: Option<&str>) -> Result<Capture, Error> {
-    // Who may not list may still name a namespace.
     if let Some(wanted) = wanted
-        && let Ok(Some(namespace)) = Api::<Namespace>::all(client.clone()).get_opt(wanted).await
+        && let Some(found) = find(client, wanted).await?
     {
-        let text = format!("namespace {wanted} is not that of a capture");
-        return Capture::of(&namespace).ok_or_else(|| Error::failed(text));
+        return Ok(found);
     }
     let mut captures: Vec<Capture> = list(client).await?.into_iter().filter(|capture| !capture.is_ending).collect();
     let names: Vec<String> = captures.iter().map(|capture| capture.id.clone()).collect();
-    if let Some(wanted) = wanted {
-        captures.retain(|capture| capture.id == wanted || capture.namespace == wanted);
+    if wanted.is_some() {
+        captures.clear();
     }
     match (captures.pop(), captures.is_empty(), wanted) {
         (Some(capture), true, _) => Ok(capture),

@@ -3,9 +3,13 @@
 //!
 //! Owns the order and the waiting. Touches nothing that does not bear our label.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
-use flow::config::TcAttach;
+use collector::NodeStatus;
+use flow::{config::TcAttach, control::AgentState};
 use k8s_openapi::api::{
     apps::v1::DaemonSet,
     core::v1::{Namespace, Node, Pod},
@@ -31,6 +35,12 @@ const PODS: Duration = Duration::from_secs(20);
 
 /// Longest wait for the namespace after that.
 const NAMESPACE: Duration = Duration::from_mins(1);
+
+/// Time in which the garbage collector takes what the namespace owned.
+const COLLECTED: Duration = Duration::from_secs(3);
+
+/// Longest wait for the collector's answer.
+const ASKED: Duration = Duration::from_secs(3);
 
 /// Time between two looks.
 const POLL: Duration = Duration::from_millis(150);
@@ -77,9 +87,10 @@ impl Removal<'_> {
     async fn workloads(&self, left: &mut Left) -> Result<(), Error> {
         let sets = Api::<DaemonSet>::namespaced(self.client.clone(), self.namespace);
         let ours = ListParams::default().labels(marks::OURS);
+        let uses_tc = self.uses_tc().await;
+        let mut killed = if uses_tc { self.killed_agents().await } else { BTreeSet::new() };
         ask_gone(WHAT, async || sets.delete_collection(&DeleteParams::background(), &ours).await).await?;
         let lost = self.lost_nodes().await;
-        let uses_tc = self.uses_tc().await;
         let pods = ask(WHAT, async || self.pods().list(&ours).await).await?;
         for pod in &pods {
             let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
@@ -87,18 +98,31 @@ impl Removal<'_> {
             if out_of_reach {
                 left.0.push(format!("node {node} does not answer: agent and filters may still be on it"));
             }
-            if uses_tc && is_down(pod) {
-                left.0.push(format!(
-                    "node {node}: its agent was killed and has not come back: filters of tc may still be on it; \
-                     the next capture there removes them"
-                ));
+            if uses_tc && is_down(pod) && !marks::is_collector(pod.labels()) {
+                killed.insert(node);
             }
             // Agents have the time that their DaemonSet gives them to detach.
             let grace_period_seconds = (out_of_reach || marks::is_collector(pod.labels())).then_some(0);
             let how = DeleteParams { grace_period_seconds, ..DeleteParams::background() };
             ask_gone(WHAT, async || self.pods().delete(&pod.name_any(), &how).await).await?;
         }
+        left.0.extend(killed.iter().map(|node| {
+            format!(
+                "node {node}: its agent was killed and has not come back: filters of tc may still be on it; \
+                 the next capture there removes them"
+            )
+        }));
         self.wait_for_pods(left).await
+    }
+
+    /// Nodes whose agents were attached and are gone without having detached, by what the collector knows.
+    async fn killed_agents(&self) -> BTreeSet<String> {
+        let Ok(remote) = Remote::find(self.client.clone(), self.namespace).await else { return BTreeSet::new() };
+        let Ok(Ok(state)) = time::timeout(ASKED, remote.state()).await else { return BTreeSet::new() };
+        let is_killed = |node: &NodeStatus| {
+            !node.connected && matches!(node.state, Some(AgentState::Starting | AgentState::Attached { .. }))
+        };
+        state.snapshot.nodes.into_iter().filter(is_killed).map(|node| node.node).collect()
     }
 
     /// Whether agents may have attached filters of tc, which stay when their process is killed: asked for, or a kernel of
@@ -179,10 +203,12 @@ impl Removal<'_> {
                 return;
             }
             if start.elapsed() > PODS {
-                // No garbage collector, or a slow one: by hand, as far as we may.
-                orphans::remove(self.client, capture).await;
-                left.0.extend(orphans::of_capture(self.client, capture).await);
+                left.0.extend(remaining);
                 return;
+            }
+            if start.elapsed() > COLLECTED {
+                // Applied by hand they have no owner, and nobody collects them: by our own hand, as far as we may.
+                orphans::remove(self.client, capture).await;
             }
             time::sleep(POLL).await;
         }

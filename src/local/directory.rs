@@ -45,7 +45,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         check(&dir.path().join("a/b/c")).unwrap();
         assert!(!dir.path().join("a").exists(), "nothing is made by looking");
-        std::fs::write(dir.path().join("file"), "").unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
         let error = check(&dir.path().join("file/below")).unwrap_err();
         assert!(error.message.ends_with("/file is not a directory"), "{}", error.message);
         #[cfg(target_os = "linux")]

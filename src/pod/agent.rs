@@ -44,6 +44,10 @@ pub(crate) fn run() -> Outcome {
     let place = Place::of_pod()?;
     let terminate = Stop::default();
     Signals::watch(terminate.clone()).map_err(|error| Error::failed(format!("cannot watch signals: {error}")))?;
+    // Whatever becomes of this life: what a former one left goes at once.
+    if let Err(error) = agent::sweep() {
+        warn!("cannot look for what a killed agent left: {error}");
+    }
     let (client, orders) = client::connect(place.options()?).map_err(Error::failed)?;
     info!("connected to the collector at {}", place.collector);
     let mut life = Life { place, client, orders, agent: None, watch: None, told: None };
