@@ -1,5 +1,6 @@
 //! Benchmarks: each prints a table with ratios, the machine and the date; none is a test.
 
+mod cluster;
 mod collector;
 mod loss;
 mod prog;
@@ -12,6 +13,8 @@ use clap::Subcommand;
 /// What to measure.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// How long a capture on a cluster takes to begin and to be gone. Needs KUBECONFIG.
+    Cluster(cluster::Args),
     /// Records a second into JSON and SQLite, packets a second into pcapng, on one core.
     Collector(collector::Args),
     /// What one packet costs in the kernel, by BPF_PROG_TEST_RUN.
@@ -27,6 +30,7 @@ pub(crate) enum Command {
 /// Runs one benchmark.
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     match command {
+        Command::Cluster(args) => cluster::run(args),
         Command::Collector(args) => collector::run(args),
         Command::Prog(args) => prog::run(args),
         Command::Loss(args) => loss::run(args),
