@@ -23,10 +23,9 @@ use crate::{
         lease::Renewal,
         pods::Stage,
         progress::Progress,
-        remote::{Remote, failed},
+        remote::Remote,
         rights,
         signals::{Interrupts, Level},
-        terminal::{self, Abilities, Ended},
     },
     error::{Error, Outcome, exit},
     local,
@@ -35,7 +34,6 @@ use crate::{
         cluster::Request,
         objects::{self, ClusterPlan},
     },
-    pod::{CAPTURE_ENDED, COLLECTOR_LOST},
     report,
     stage::Packed,
     version::VERSION,
@@ -44,6 +42,7 @@ use crate::{
 mod attached;
 mod dry;
 mod identity;
+mod table;
 mod words;
 
 pub(crate) use attached::{attach, cleanup, copy, follow, stop};
@@ -235,33 +234,22 @@ impl Run<'_> {
             }
         };
         if self.request.plan.show == Show::Table {
+            // A stream that fails leaves the table alone: what did not come as it ran is copied at the end.
+            let beside = async {
+                if let Err(error) = follow.await {
+                    debug!("the stream home has failed: {}", error.message);
+                }
+                std::future::pending::<()>().await;
+            };
             return tokio::select! {
-                ended = self.table() => ended,
-                // The capture has ended or its pod is gone: the table says so itself.
-                Err(error) = follow => Err(error),
+                shown = table::show(&self.remote, &["--session", "home", "--owner"], &self.interrupts, self.context) => shown.map(drop),
+                () = beside => Ok(()),
             };
         }
         tokio::select! {
             ended = follow => ended,
             () = self.interrupts.reached(Level::Stop) => Ok(()),
             () = requested(stop) => Ok(()),
-        }
-    }
-
-    async fn table(&self) -> Result<(), Error> {
-        let abilities = Abilities::ours(self.context.colour.on(true)).arguments();
-        let words = ["view", "--session", "home", "--owner"];
-        let command = [self.remote.command(&words), abilities].concat();
-        loop {
-            match terminal::attend(&self.remote.target(), &command, &self.interrupts).await {
-                Ok(Ended::Exited(code)) if code == i32::from(COLLECTOR_LOST) => time::sleep(AGAIN).await,
-                Ok(Ended::Exited(0) | Ended::Interrupted | Ended::Lost(_)) => return Ok(()),
-                Ok(Ended::Exited(code)) if code == i32::from(CAPTURE_ENDED) => return Ok(()),
-                Ok(Ended::Exited(code)) => {
-                    return Err(Error::failed(format!("the table in the collector's pod ended with code {code}")));
-                }
-                Err(error) => return Err(failed(&error)),
-            }
         }
     }
 
@@ -389,9 +377,6 @@ impl Run<'_> {
         }
     }
 }
-
-/// Time until a collector that was started again may listen.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// The question, on a thread that may wait for an answer.
 async fn ask() -> bool {

@@ -29,6 +29,22 @@ pub struct Batch {
     pub body: Body,
 }
 
+impl Batch {
+    /// Data without anything else: no number, no counters, nothing announced.
+    pub fn bare(node: Arc<str>, time_ns: u64, body: Body) -> Self {
+        Self {
+            node,
+            sequence: 0,
+            time_ns,
+            counters: Counters::default(),
+            interfaces: Vec::new(),
+            interface_counts: Vec::new(),
+            notices: Vec::new(),
+            body,
+        }
+    }
+}
+
 /// The data of a [`Batch`].
 #[derive(Clone, Debug)]
 pub enum Body {

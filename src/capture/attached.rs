@@ -11,7 +11,11 @@ use collector::{Format, Options, Origin, Stdout};
 use flow::{CaptureConfig, Stop};
 use tokio::time;
 
-use super::{AGAIN, requested, runtime, sweep, words};
+use super::{
+    requested, runtime, sweep,
+    table::{self, Over},
+    words,
+};
 use crate::{
     Context,
     cli::{AttachArgs, CleanupArgs, Copy, CopyArgs, FollowArgs, KubeArgs, Output, StopArgs},
@@ -23,12 +27,11 @@ use crate::{
         home::Stream,
         lease::{self, Renewal},
         progress::Progress,
-        remote::{Remote, failed},
+        remote::Remote,
         signals::{Interrupts, Level},
-        terminal::{self, Abilities, Ended},
+        terminal,
     },
     error::{Error, Outcome, exit},
-    pod::{CAPTURE_ENDED, COLLECTOR_LOST},
     report,
     version::VERSION,
 };
@@ -74,22 +77,10 @@ pub(crate) fn attach(args: &AttachArgs, context: &Context) -> Outcome {
         let interrupts = interrupts()?;
         let attached = Attached::to(args.capture.as_deref(), &args.kube, context).await?;
         supply::ready(&attached.remote, context.colour.on(true)).await?;
-        let abilities = Abilities::ours(context.colour.on(true)).arguments();
-        let command = [attached.remote.command(&["view", "--session", "attached"]), abilities].concat();
-        loop {
-            match terminal::attend(&attached.remote.target(), &command, &interrupts).await {
-                Ok(Ended::Exited(code)) if code == i32::from(COLLECTOR_LOST) => time::sleep(AGAIN).await,
-                Ok(Ended::Exited(code)) if code == i32::from(CAPTURE_ENDED) => {
-                    report::plain(&words::ended(&attached.capture.id));
-                    return Ok(exit::DONE);
-                }
-                Ok(Ended::Exited(0) | Ended::Interrupted | Ended::Lost(_)) => return Ok(exit::DONE),
-                Ok(Ended::Exited(code)) => {
-                    return Err(Error::failed(format!("the table in the collector's pod ended with code {code}")));
-                }
-                Err(error) => return Err(failed(&error)),
-            }
+        if table::show(&attached.remote, &["--session", "attached"], &interrupts, context).await? == Over::Ended {
+            report::plain(&words::ended(&attached.capture.id));
         }
+        Ok(exit::DONE)
     })
 }
 

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use flow::{Batch, Body, Counters, Enrich, FlowBatch, FlowRecord};
+use flow::{Batch, Body, Enrich, FlowBatch, FlowRecord};
 
 const MS: u64 = 1_000_000;
 /// Time between two attempts, ns.
@@ -140,16 +140,7 @@ fn split(flows: &mut FlowBatch, stays: &[bool]) -> FlowBatch {
 }
 
 fn of_node(node: Arc<str>, time_ns: u64, flows: FlowBatch) -> Batch {
-    Batch {
-        node,
-        sequence: 0,
-        time_ns,
-        counters: Counters::default(),
-        interfaces: Vec::new(),
-        interface_counts: Vec::new(),
-        notices: Vec::new(),
-        body: Body::Flows(flows),
-    }
+    Batch::bare(node, time_ns, Body::Flows(flows))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use ::flow::{Batch, Body, Counters, FlowBatch, FlowRecord, Observation};
+use ::flow::{Batch, Body, FlowBatch, FlowRecord, Observation};
 
 mod flow;
 mod held;
@@ -306,14 +306,5 @@ fn observation(record: &FlowRecord) -> Observation {
 }
 
 fn empty(node: Arc<str>, time_ns: u64) -> Batch {
-    Batch {
-        node,
-        sequence: 0,
-        time_ns,
-        counters: Counters::default(),
-        interfaces: Vec::new(),
-        interface_counts: Vec::new(),
-        notices: Vec::new(),
-        body: Body::None,
-    }
+    Batch::bare(node, time_ns, Body::None)
 }

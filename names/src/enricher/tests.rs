@@ -170,10 +170,10 @@ fn time_of(enricher: &mut Enricher, batch: &mut Batch) -> u128 {
     began.elapsed().as_nanos() / 1_000
 }
 
-/// Not timed in the usual run: `CARGO_PROFILE_DEV_OPT_LEVEL=3 cargo test -p names --lib -- --ignored --nocapture cost`.
+/// Not timed in the usual run: `CARGO_PROFILE_DEV_OPT_LEVEL=3 cargo test -p names --lib -- --ignored --nocapture speed`.
 #[test]
 #[ignore = "a measurement"]
-fn cost_of_a_record_with_2000_pods() {
+fn speed_of_naming_with_2000_pods() {
     let names = names();
     names.write(|world| {
         for number in 0..2_000_u32 {
