@@ -155,7 +155,8 @@ fn is_not_running(message: &str) -> bool {
     told.iter()
         .any(|part| message.contains(part))
         // containerd, of a container that has just ended.
-        || (message.contains("failed to create exec") && message.contains("not found"))
+        || (message.contains("failed to create exec")
+            && ["not found", "cannot exec in a"].iter().any(|part| message.contains(part)))
 }
 
 /// What the API server says when it cannot reach the node.
