@@ -26,6 +26,7 @@ mod kernel_tier {
     mod comings;
     mod ends;
     mod exact;
+    mod features;
     mod filters;
     mod flows;
     mod once;

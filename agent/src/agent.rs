@@ -5,13 +5,14 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use flow::{CaptureConfig, Counters, Own, Rule, Sink, Stop, config::Mode};
+use flow::{CaptureConfig, Counters, Selection, Sink, Stop, config::Mode};
 
 use crate::{
     attach::clsact,
     decode::Decoder,
     drain::Drainer,
     error::AgentError,
+    features::Features,
     flows::Flows,
     loader::{self, filter::Filter, settings::NetnsSource},
     netlink::Requests,
@@ -53,7 +54,8 @@ pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<A
     let thread = match config.mode {
         Mode::Flows => {
             let decoder = Decoder { anchor, agent_ip: config.agent_ip, sampling: config.sampling };
-            let work = Flows::new(&config, Drainer::new(loaded.flows), kernel, topology, decoder, outbox);
+            let work =
+                Flows::new(&config, Drainer::new(loaded.flows), kernel, topology, decoder, Features::default(), outbox);
             thread::Builder::new().name("flows".to_owned()).spawn(move || worker::run(work, &observer, &stop, &asked))
         }
         Mode::Packets => {
@@ -89,15 +91,15 @@ impl Agent {
         self.attached.get()
     }
 
-    /// Replaces rules and own traffic while packets flow: each packet is judged by the old ones or by the new ones. What
+    /// Replaces rules, sets of addresses and own traffic while packets flow: each packet is judged by the old ones or by the new ones. What
     /// [`CaptureConfig::own`] said counts no more. Returns when the new ones are in force everywhere (about 20 ms).
     ///
     /// # Errors
     /// More than 64 rules (a connection of [`Own`] takes two, an address one), or any where the capture was begun without rules and
     /// without [`CaptureConfig::spare_rules`]; the old ones stay in force then.
-    pub fn set_filter(&self, rules: &[Rule], own: &[Own]) -> Result<(), AgentError> {
+    pub fn set_filter(&self, selection: &Selection) -> Result<(), AgentError> {
         // Whatever happened under the lock, which table is in force is known.
-        self.filter.lock().unwrap_or_else(PoisonError::into_inner).replace(rules, own)
+        self.filter.lock().unwrap_or_else(PoisonError::into_inner).replace(selection)
     }
 
     /// Whether the capture has ended by itself.

@@ -1,5 +1,4 @@
-//! From accounting rows to flow records: the only place that makes them. Every field is named, so that a new one does
-//! not compile until it is filled.
+//! From accounting rows to flow records: what the flow programs count. What features know is added in [`crate::features`].
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -64,55 +63,14 @@ impl Decoder {
             bytes: Some(row.bytes),
             packets: Some(row.packets),
             sampling: Some(self.sampling).filter(|sampling| *sampling > 1),
-            udns: None,
-            pkt_drop_bytes: None,
-            pkt_drop_packets: None,
-            pkt_drop_latest_flags: None,
-            pkt_drop_latest_state: None,
-            pkt_drop_latest_drop_cause: None,
-            dns_id: None,
-            dns_flags: None,
-            dns_name: None,
-            dns_latency_ms: None,
-            dns_flags_response_code: None,
-            dns_errno: None,
-            time_flow_rtt_ns: None,
-            network_events: None,
-            zone_id: None,
-            xlat_src_addr: None,
-            xlat_src_port: None,
-            xlat_dst_addr: None,
-            xlat_dst_port: None,
-            ipsec_ret_code: None,
-            ipsec_status: None,
-            tls_version: None,
-            tls_types: None,
-            tls_cipher_suite: None,
-            tls_group: None,
-            quic_version: None,
-            quic_seen_long_hdr: None,
-            quic_seen_short_hdr: None,
-            src_k8s_name: None,
-            src_k8s_type: None,
-            src_k8s_namespace: None,
-            src_k8s_owner_name: None,
-            src_k8s_owner_type: None,
-            src_k8s_host_ip: None,
-            src_k8s_host_name: None,
-            src_k8s_zone: None,
-            src_k8s_network_name: None,
-            src_subnet_label: None,
-            dst_k8s_name: None,
-            dst_k8s_type: None,
-            dst_k8s_namespace: None,
-            dst_k8s_owner_name: None,
-            dst_k8s_owner_type: None,
-            dst_k8s_host_ip: None,
-            dst_k8s_host_name: None,
-            dst_k8s_zone: None,
-            dst_k8s_network_name: None,
-            dst_subnet_label: None,
+            // Names come from the collector, the rest from features.
+            ..FlowRecord::default()
         }
+    }
+
+    /// What all records have in common, added to one that a feature made.
+    pub(crate) fn common(&self, record: FlowRecord) -> FlowRecord {
+        FlowRecord { agent_ip: self.agent_ip, sampling: Some(self.sampling).filter(|sampling| *sampling > 1), ..record }
     }
 }
 

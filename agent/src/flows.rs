@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use agent_common::types::{Counter, FlowValue};
-use flow::{Body, CaptureConfig, Closed, FlowBatch};
+use flow::{Body, CaptureConfig, Closed, FlowBatch, FlowRecord};
 
 use crate::{
     account::{Table, points::Points, tuple::Tuple},
     decode::{Decoder, observations},
     drain::{Counts, Drainer},
     error::AgentError,
+    features::{About, Features},
     loader::KernelCounters,
     outbox::Outbox,
     time::monotonic,
@@ -33,6 +34,7 @@ pub(crate) struct Flows {
     kernel: KernelCounters,
     topology: Shared,
     decoder: Decoder,
+    features: Features,
     outbox: Outbox,
     interval_ns: u64,
     next_report: u64,
@@ -66,6 +68,7 @@ impl Flows {
         kernel: KernelCounters,
         topology: Shared,
         decoder: Decoder,
+        features: Features,
         outbox: Outbox,
     ) -> Self {
         let now = monotonic();
@@ -76,6 +79,7 @@ impl Flows {
             kernel,
             topology,
             decoder,
+            features,
             outbox,
             interval_ns,
             next_report: now + interval_ns.min(FIRST_REPORT_NS),
@@ -112,6 +116,7 @@ impl Flows {
     fn take_counters(&mut self) {
         let lost_unreadable = self.outbox.counters.lost_unreadable;
         self.outbox.counters = flow::Counters { lost_unreadable, ..self.kernel.all() };
+        self.features.count(&mut self.outbox.counters);
     }
 
     /// Ends the interval: everything that grew goes out.
@@ -119,9 +124,10 @@ impl Flows {
         let topology = self.topology.current();
         self.counts.table.points.refresh(&topology);
         self.outbox.announce(&topology);
+        self.features.collect();
         self.take_counters();
         let now_ns = self.outbox.now_ns();
-        let Self { counts, decoder, outbox, with_observations, .. } = self;
+        let Self { counts, decoder, features, outbox, with_observations, .. } = self;
         let mut batch = FlowBatch::default();
         counts.table.report(|row, points| {
             if batch.records.is_empty() {
@@ -130,13 +136,19 @@ impl Flows {
             if *with_observations {
                 batch.observations.extend(observations(row, points, batch.records.len() as i32));
             }
-            batch.records.push(decoder.record(row, now_ns));
+            let mut record = decoder.record(row, now_ns);
+            let about = About { tuple: row.tuple, netns: points.get(row.source.point).place.netns };
+            features.annotate(&about, &mut record);
+            batch.records.push(record);
             if batch.records.len() == RECORDS {
                 outbox.send(Body::Flows(std::mem::take(&mut batch)), Vec::new())
             } else {
                 Ok(())
             }
         })?;
+        features.rest(|record| {
+            batch.records.push(FlowRecord { time_received: Some(now_ns / 1_000_000_000), ..decoder.common(record) });
+        });
         let body = if batch.records.is_empty() { Body::None } else { Body::Flows(batch) };
         outbox.send(body, Vec::new())
     }
@@ -162,6 +174,7 @@ impl Work for Flows {
     fn step(&mut self) -> Result<(), Ended> {
         let now = monotonic();
         self.fallback();
+        self.features.collect();
         if now >= self.next_report {
             self.drain()?;
             self.report()?;

@@ -13,6 +13,7 @@ mod btf;
 mod decode;
 mod drain;
 mod error;
+mod features;
 mod flows;
 mod interfaces;
 mod loader;

@@ -71,7 +71,8 @@ pub(crate) fn rules_text(rules: &[Rule]) -> String {
 
 fn rule_text(rule: &Rule) -> String {
     // Destructured, so that a new condition cannot be forgotten here.
-    let Rule { action, net, peer, direction, protocol, port, sport, dport, tcp_flags, icmp_type, icmp_code } = rule;
+    let Rule { action, net, peer, src, dst, net_set, peer_set, src_set, dst_set, direction, protocol, .. } = rule;
+    let Rule { port, sport, dport, tcp_flags, icmp_type, icmp_code, .. } = rule;
     let mut words = vec![match action {
         Action::Accept => "--action=Accept".to_owned(),
         Action::Reject => "--action=Reject".to_owned(),
@@ -80,6 +81,12 @@ fn rule_text(rule: &Rule) -> String {
     push("direction", direction.map(|d| if d == Direction::Ingress { "Ingress" } else { "Egress" }.to_owned()));
     push("cidr", net.map(|net| net.to_string()));
     push("peer-cidr", peer.map(|net| net.to_string()));
+    push("src", src.map(|net| net.to_string()));
+    push("dst", dst.map(|net| net.to_string()));
+    push("set", net_set.map(|number| number.to_string()));
+    push("peer-set", peer_set.map(|number| number.to_string()));
+    push("src-set", src_set.map(|number| number.to_string()));
+    push("dst-set", dst_set.map(|number| number.to_string()));
     push("protocol", protocol.map(|number| number.to_string()));
     push("port", port.map(ports_text));
     push("sport", sport.map(ports_text));

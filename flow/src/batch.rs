@@ -112,6 +112,17 @@ pub struct PacketBatch {
     pub data: Vec<u8>,
     /// Where each packet lies in `data`, and what is known of it.
     pub packets: Vec<Packet>,
+    /// Which of them the kernel dropped, in their order: these were seen where they were dropped, not at an interface.
+    pub drops: Vec<Drop>,
+}
+
+/// A packet that the kernel dropped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drop {
+    /// Index in [`PacketBatch::packets`].
+    pub packet: u32,
+    /// The kernel's reason by name, as in `PktDropLatestDropCause`.
+    pub cause: Arc<str>,
 }
 
 impl PacketBatch {

@@ -69,8 +69,18 @@ pub struct CaptureConfig {
     pub mode: Mode,
     /// Filter rules, in force before anything is attached.
     pub rules: Rules,
+    /// Sets of addresses that rules refer to by index, at most 32.
+    pub sets: Vec<Vec<IpAddr>>,
+    /// How many sets may come while the capture runs; 0 without sets leaves even looking at them out.
+    pub spare_sets: u8,
+    /// The part of the filter that the kernel cannot judge, in the filter language; for the collector.
+    pub after: Option<String>,
     /// Features asked for.
     pub features: Vec<Feature>,
+    /// `--drops`: only packets that the kernel drops; nothing else is counted or copied.
+    pub drops_only: bool,
+    /// Ports on which DNS is spoken, over UDP and TCP.
+    pub dns_ports: Vec<u16>,
     /// Namespaces to look at.
     pub netns: NetNs,
     /// Interfaces to take; all when empty.
@@ -104,7 +114,29 @@ pub struct CaptureConfig {
     pub limits: Limits,
 }
 
+/// What can change while a capture runs: which packets are taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selection {
+    /// As [`CaptureConfig::rules`].
+    pub rules: Rules,
+    /// As [`CaptureConfig::sets`].
+    pub sets: Vec<Vec<IpAddr>>,
+    /// As [`CaptureConfig::own`].
+    pub own: Vec<Own>,
+}
+
 impl CaptureConfig {
+    /// Which packets are taken at the beginning.
+    pub fn selection(&self) -> Selection {
+        Selection { rules: self.rules.clone(), sets: self.sets.clone(), own: self.own.clone() }
+    }
+
+    /// The same capture with another selection.
+    #[must_use]
+    pub fn with(self, Selection { rules, sets, own }: Selection) -> Self {
+        Self { rules, sets, own, ..self }
+    }
+
     /// Most memory that an agent with these settings takes, bytes: its process and what the kernel charges to it for maps and
     /// rings, without what waits in the channel. What it usually takes is a fifth of that in flows, all of it in packets.
     pub fn agent_memory(&self) -> u64 {

@@ -4,7 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Own, Rules, config::CaptureConfig};
+use crate::{
+    Own,
+    config::{CaptureConfig, Selection},
+};
 
 /// What an agent says of itself when it connects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,13 +29,8 @@ pub struct Hello {
 pub enum ToAgent {
     /// What to capture; the first message, and the same again after a reconnect.
     Begin(Box<CaptureConfig>),
-    /// Replaces rules and own traffic while the capture runs.
-    Filter {
-        /// Rules from now on.
-        rules: Rules,
-        /// Own traffic from now on.
-        own: Vec<Own>,
-    },
+    /// Replaces rules, sets and own traffic while the capture runs.
+    Filter(Selection),
     /// Report, now and whenever it changes, what the capture's own traffic looks like on this host.
     Watch {
         /// Local port of the kubelet: the client's sessions come through it.

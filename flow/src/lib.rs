@@ -9,6 +9,7 @@ pub mod control;
 pub mod counters;
 pub mod duration;
 mod enrich;
+pub mod filter;
 mod own;
 pub mod rules;
 pub mod schema;
@@ -20,11 +21,12 @@ pub mod value;
 pub mod wire;
 
 pub use batch::{
-    Batch, Body, Closed, FlowBatch, Interface, InterfaceCounts, LinkType, Observation, Packet, PacketBatch, Sink,
+    Batch, Body, Closed, Drop, FlowBatch, Interface, InterfaceCounts, LinkType, Observation, Packet, PacketBatch, Sink,
 };
-pub use config::CaptureConfig;
+pub use config::{CaptureConfig, Selection};
 pub use counters::Counters;
 pub use enrich::Enrich;
+pub use filter::{Filter, FilterError};
 pub use own::Own;
 pub use rules::{Rule, Rules};
 pub use schema::{Feature, Field, FlowRecord, Group};

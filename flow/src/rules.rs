@@ -67,6 +67,18 @@ pub struct Rule {
     pub peer: Option<IpNet>,
     /// `--direction`
     pub direction: Option<Direction>,
+    /// Network of the source.
+    pub src: Option<IpNet>,
+    /// Network of the destination.
+    pub dst: Option<IpNet>,
+    /// Set of addresses of either end, by its index in [`crate::CaptureConfig::sets`].
+    pub net_set: Option<u8>,
+    /// Set of the other end; with `net_set`, one end is in the one and the other in the other, either way round.
+    pub peer_set: Option<u8>,
+    /// Set of the source.
+    pub src_set: Option<u8>,
+    /// Set of the destination.
+    pub dst_set: Option<u8>,
     /// `--protocol`, IANA number.
     pub protocol: Option<u8>,
     /// `--port`, `--ports`, `--port-range`: either port.

@@ -57,7 +57,7 @@ pub enum Feature {
     PktDrop,
     /// `--enable-dns`
     Dns,
-    /// `--enable-rtt`
+    /// `--enable-rtt`: round trip times, and what the kernel's TCP knows of a connection's health.
     Rtt,
     /// `--enable-pkt-translation`
     PktTranslation,
@@ -69,6 +69,10 @@ pub enum Feature {
     Ipsec,
     /// `--enable-tls`
     Tls,
+    /// `--enable-process`
+    Process,
+    /// `--conversations`
+    Conversations,
     /// `--get-subnets`, `--subnet-label`
     Subnets,
 }
@@ -269,20 +273,40 @@ fields! {
     PktDropLatestState: pkt_drop_latest_state, Arc<str>, Detail, PktDrop, "Drop State", 15, None;
     /// Kernel's reason of the latest drop.
     PktDropLatestDropCause: pkt_drop_latest_drop_cause, Arc<str>, Detail, PktDrop, "Drop Cause", 20, None;
+    /// What would explain the drop, for example a NetworkPolicy that does not allow it: a guess from the cluster's objects, never a fact.
+    PktDropLikelyCause: pkt_drop_likely_cause, Arc<str>, Detail, PktDrop, "Likely Cause", 30, None;
     /// Id of the DNS message.
     DnsId: dns_id, u16, Detail, Dns, "DNS Id", 6, None;
     /// Flag word of the DNS header.
     DnsFlags: dns_flags, u16, Detail, Dns, "DNS Flags", 6, None;
     /// Name asked for.
     DnsName: dns_name, Arc<str>, Detail, Dns, "DNS Name", 20, None;
+    /// Type of record asked for: A, AAAA, SRV...
+    DnsType: dns_type, Arc<str>, Detail, Dns, "DNS Type", 8, None;
     /// Time from query to response, ms.
     DnsLatencyMs: dns_latency_ms, u64, Detail, Dns, "DNS Latency", 9, Milliseconds;
     /// Response code by name: NoError, NXDomain, ServFail...
     DnsFlagsResponseCode: dns_flags_response_code, Arc<str>, Detail, Dns, "DNS Response", 10, None;
     /// Why a DNS message could not be followed.
     DnsErrno: dns_errno, u8, Detail, Dns, "DNS Error", 6, None;
-    /// Smoothed TCP round trip time of the kernel, ns.
+    /// Smoothed TCP round trip time of the kernel, ns: the largest of the interval.
     TimeFlowRttNs: time_flow_rtt_ns, u64, Detail, Rtt, "RTT", 9, Nanoseconds;
+    /// Smoothed TCP round trip time of the kernel, ns: the smallest of the interval.
+    TcpRttMinNs: tcp_rtt_min_ns, u64, Detail, Rtt, "RTT Min", 9, Nanoseconds;
+    /// Smoothed TCP round trip time of the kernel, ns: the last of the interval.
+    TcpRttLastNs: tcp_rtt_last_ns, u64, Detail, Rtt, "RTT Last", 9, Nanoseconds;
+    /// Time from the first SYN to the established connection, ns, at this machine's end of it.
+    TcpHandshakeNs: tcp_handshake_ns, u64, Detail, Rtt, "Handshake", 9, Nanoseconds;
+    /// Segments that the source sent again.
+    TcpRetransmits: tcp_retransmits, u64, Detail, Rtt, "Retransmits", 6, None;
+    /// Segments that reached the destination out of order.
+    TcpOutOfOrder: tcp_out_of_order, u64, Detail, Rtt, "Out of Order", 6, None;
+    /// How often the source announced that it takes no more (zero window).
+    TcpZeroWindows: tcp_zero_windows, u64, Detail, Rtt, "Zero Windows", 6, None;
+    /// State of the connection at this machine's end: ESTABLISHED, TIME_WAIT...
+    TcpState: tcp_state, Arc<str>, Detail, Rtt, "TCP State", 12, None;
+    /// What became of the connection: established, refused, timed out, reset by source, reset by destination, closed.
+    TcpResult: tcp_result, Arc<str>, Detail, Rtt, "Result", 12, None;
     /// What network policies said about the flow.
     NetworkEvents: network_events, Arc<[NetworkEvent]>, Detail, NetworkEvents, "Network Events", 25, None;
     /// Conntrack zone of the translation.
@@ -295,6 +319,14 @@ fields! {
     XlatDstAddr: xlat_dst_addr, IpAddr, Detail, PktTranslation, "Xlat Dst IP", 15, None;
     /// Destination port after translation.
     XlatDstPort: xlat_dst_port, u16, Detail, PktTranslation, "Xlat Dst Port", 6, None;
+    /// Name of who has the source address after translation.
+    XlatSrcK8S_Name: xlat_src_k8s_name, Arc<str>, Detail, PktTranslation, "Xlat Src Name", 15, None;
+    /// Its Kubernetes namespace.
+    XlatSrcK8S_Namespace: xlat_src_k8s_namespace, Arc<str>, Detail, PktTranslation, "Xlat Src Namespace", 15, None;
+    /// Name of who has the destination address after translation: the pod behind a Service.
+    XlatDstK8S_Name: xlat_dst_k8s_name, Arc<str>, Detail, PktTranslation, "Xlat Dst Name", 15, None;
+    /// Its Kubernetes namespace.
+    XlatDstK8S_Namespace: xlat_dst_k8s_namespace, Arc<str>, Detail, PktTranslation, "Xlat Dst Namespace", 15, None;
     /// Return code of the kernel's IPsec transformation.
     IPSecRetCode: ipsec_ret_code, u32, Detail, Ipsec, "IPsec Code", 6, None;
     /// `success` or `error`.
@@ -303,6 +335,10 @@ fields! {
     TLSVersion: tls_version, Arc<str>, Detail, Tls, "TLS Version", 8, None;
     /// TLS messages seen.
     TLSTypes: tls_types, Arc<[Arc<str>]>, Detail, Tls, "TLS Types", 12, None;
+    /// Server name asked for (SNI), in TLS or QUIC.
+    TLSServerName: tls_server_name, Arc<str>, Detail, Tls, "Server Name", 20, None;
+    /// Application protocol agreed on, else those offered (ALPN): h2, http/1.1...
+    TLSAlpn: tls_alpn, Arc<str>, Detail, Tls, "ALPN", 10, None;
     /// TLS cipher suite agreed on.
     TLSCipherSuite: tls_cipher_suite, Arc<str>, Detail, Tls, "TLS Cipher", 20, None;
     /// TLS key exchange group.
@@ -313,6 +349,28 @@ fields! {
     QuicSeenLongHdr: quic_seen_long_hdr, u8, Detail, Tls, "QUIC Long", 5, None;
     /// QUIC packets with a short header seen: 0 or 1.
     QuicSeenShortHdr: quic_seen_short_hdr, u8, Detail, Tls, "QUIC Short", 5, None;
+    /// Process at the source, if that is on this machine.
+    SrcProcess: src_process, Arc<str>, Detail, Process, "Src Process", 15, None;
+    /// Its process id, as the machine numbers it.
+    SrcPid: src_pid, u32, Detail, Process, "Src PID", 7, None;
+    /// Its container: the name where the cluster tells it, else the runtime's id.
+    SrcContainer: src_container, Arc<str>, Detail, Process, "Src Container", 15, None;
+    /// Process at the destination, if that is on this machine.
+    DstProcess: dst_process, Arc<str>, Detail, Process, "Dst Process", 15, None;
+    /// Its process id, as the machine numbers it.
+    DstPid: dst_pid, u32, Detail, Process, "Dst PID", 7, None;
+    /// Its container: the name where the cluster tells it, else the runtime's id.
+    DstContainer: dst_container, Arc<str>, Detail, Process, "Dst Container", 15, None;
+    /// Conversation that the record belongs to: equal for both directions of a connection.
+    _HashId: hash_id, Arc<str>, Detail, Conversations, "Conversation", 16, None;
+    /// Bytes from the client, who is the source of a conversation's record.
+    Bytes_AB: bytes_ab, u64, Detail, Conversations, "Bytes Sent", 8, Bytes;
+    /// Bytes from the server.
+    Bytes_BA: bytes_ba, u64, Detail, Conversations, "Bytes Received", 8, Bytes;
+    /// Packets from the client.
+    Packets_AB: packets_ab, u64, Detail, Conversations, "Packets Sent", 8, Packets;
+    /// Packets from the server.
+    Packets_BA: packets_ba, u64, Detail, Conversations, "Packets Received", 8, Packets;
     /// Name of the source's pod, node or service.
     SrcK8S_Name: src_k8s_name, Arc<str>, Source, Kubernetes, "Src Name", 15, None;
     /// Pod, Node or Service.

@@ -12,7 +12,7 @@ use std::{
 use agent::{Agent, Attached};
 use channel::client::{self, Client};
 use flow::{
-    CaptureConfig, Own, Rules, Stop,
+    CaptureConfig, Own, Selection, Stop,
     control::{AgentState, Connection, FromAgent, Hello, ToAgent},
 };
 use log::{info, warn};
@@ -143,12 +143,12 @@ impl Life {
 
     fn obey(&mut self, message: ToAgent) {
         match message {
-            ToAgent::Begin(config) if self.agent.is_some() => self.filter(&config.rules, &config.own),
+            ToAgent::Begin(config) if self.agent.is_some() => self.filter(&config.selection()),
             ToAgent::Begin(config) if !matches!(self.told, Some(AgentState::Failed { .. } | AgentState::Ended)) => {
                 self.begin(*config);
             }
             ToAgent::Begin(_) => {}
-            ToAgent::Filter { rules, own } => self.filter(&rules, &own),
+            ToAgent::Filter(selection) => self.filter(&selection),
             ToAgent::Watch { port, address } => {
                 let (connections, translated) = (Vec::new(), Vec::new());
                 self.watch = Some(Watch { port, address, connections, translated, looked: None });
@@ -174,9 +174,9 @@ impl Life {
         }
     }
 
-    fn filter(&self, rules: &Rules, own: &[Own]) {
+    fn filter(&self, selection: &Selection) {
         let Some((agent, _)) = &self.agent else { return };
-        if let Err(error) = agent.set_filter(rules, own) {
+        if let Err(error) = agent.set_filter(selection) {
             warn!("cannot replace the rules: {error}");
         }
     }

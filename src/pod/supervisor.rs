@@ -15,7 +15,7 @@ use std::{
 use channel::server::{AgentInfo, Event, Server};
 use collector::{Input, NodeStatus, Status, session};
 use flow::{
-    Own, Reason, Rules, Stop,
+    Own, Reason, Rules, Selection, Stop,
     control::{AgentState, FromAgent, ToAgent},
 };
 use log::{info, warn};
@@ -203,7 +203,7 @@ impl Supervisor {
             self.rules = rules;
         }
         self.told.clone_from(&own);
-        self.server.send_all(&ToAgent::Filter { rules: self.rules.clone(), own });
+        self.server.send_all(&ToAgent::Filter(Selection { rules: self.rules.clone(), sets: Vec::new(), own }));
     }
 
     fn tell_status(&mut self) {

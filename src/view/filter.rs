@@ -52,7 +52,7 @@ impl Filter {
     }
 
     fn packets(&self, batch: &mut PacketBatch) {
-        let PacketBatch { data, packets } = batch;
+        let PacketBatch { data, packets, .. } = batch;
         packets.retain(|packet| {
             let start = packet.offset as usize;
             let bytes = data.get(start..start + packet.caplen as usize).unwrap_or_default();
@@ -127,7 +127,7 @@ mod tests {
         let taken = |option, value| {
             let len = frame.len() as u32;
             let packet = Packet { time_ns: 0, interface: 0, len, caplen: len, offset: 0, direction: 1 };
-            let packets = PacketBatch { data: frame.clone(), packets: vec![packet] };
+            let packets = PacketBatch { data: frame.clone(), packets: vec![packet], drops: Vec::new() };
             let Body::Packets(kept) = filter(option, value).apply(batch(Body::Packets(packets))).body else {
                 unreachable!()
             };

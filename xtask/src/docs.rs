@@ -51,16 +51,18 @@ fn fields() -> String {
 fn heading(feature: Feature) -> &'static str {
     match feature {
         Feature::Core => "Always",
-        Feature::Kubernetes => "On a cluster (not built yet)",
-        Feature::PktDrop => "Packet drops: `--enable-pkt-drop` (not built yet)",
-        Feature::Dns => "DNS: `--enable-dns` (not built yet)",
-        Feature::Rtt => "Round trip time: `--enable-rtt` (not built yet)",
-        Feature::PktTranslation => "Translation: `--enable-pkt-translation` (not built yet)",
-        Feature::NetworkEvents => "Network events: `--enable-network-events` (not built yet)",
-        Feature::UdnMapping => "User-defined networks: `--enable-udn-mapping` (not built yet)",
-        Feature::Ipsec => "IPsec: `--enable-ipsec` (not built yet)",
-        Feature::Tls => "TLS and QUIC: `--enable-tls` (not built yet)",
-        Feature::Subnets => "Subnet labels: `--get-subnets` (not built yet)",
+        Feature::Kubernetes => "On a cluster",
+        Feature::PktDrop => "Packet drops: `--enable-pkt-drop`",
+        Feature::Dns => "DNS: `--enable-dns`",
+        Feature::Rtt => "Round trip time and health of TCP connections: `--enable-rtt`",
+        Feature::PktTranslation => "Translation: `--enable-pkt-translation`",
+        Feature::NetworkEvents => "Network events: `--enable-network-events`",
+        Feature::UdnMapping => "User-defined networks: `--enable-udn-mapping`",
+        Feature::Ipsec => "IPsec: `--enable-ipsec`",
+        Feature::Tls => "TLS and QUIC: `--enable-tls`",
+        Feature::Process => "Processes and containers: `--enable-process`",
+        Feature::Conversations => "Conversations: `--conversations`",
+        Feature::Subnets => "Subnet labels: `--get-subnets`",
     }
 }
 

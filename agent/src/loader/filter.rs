@@ -6,7 +6,7 @@ use aya::{
     Ebpf,
     maps::{Array, MapData},
 };
-use flow::{CaptureConfig, Own, Rule};
+use flow::{CaptureConfig, Selection};
 
 use super::{
     describe,
@@ -42,8 +42,8 @@ impl Filter {
     ///
     /// # Errors
     /// More rules than the table holds, or any where the programs were loaded without; the filter stays as it is then.
-    pub(crate) fn replace(&mut self, rules: &[Rule], own: &[Own]) -> Result<(), AgentError> {
-        let table = rules::of(rules, own)?;
+    pub(crate) fn replace(&mut self, selection: &Selection) -> Result<(), AgentError> {
+        let table = rules::of(&selection.rules, &selection.own)?;
         let given = table.0.count as usize;
         if given > self.room {
             return Err(AgentError::NoRoomForRules { given });

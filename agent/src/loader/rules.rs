@@ -71,8 +71,9 @@ fn connection(local: SocketAddr, remote: SocketAddr) -> [Rule; 2] {
 }
 
 fn rule(from: &flow::Rule) -> Rule {
-    let flow::Rule { action, net, peer, direction, protocol, port, sport, dport, tcp_flags, icmp_type, icmp_code } =
-        from;
+    let flow::Rule {
+        action, net, peer, direction, protocol, port, sport, dport, tcp_flags, icmp_type, icmp_code, ..
+    } = from;
     let mut rule = Rule::ANY;
     rule.action = if *action == Action::Accept { ACTION_ACCEPT } else { ACTION_REJECT };
     set_nets(&mut rule, *net, *peer);

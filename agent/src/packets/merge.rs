@@ -136,7 +136,7 @@ impl Merger {
             waiting.packet.offset = self.data.len() as u32;
             self.data.extend_from_slice(&old[start..start + waiting.packet.caplen as usize]);
         }
-        PacketBatch { data: old, packets: std::mem::take(&mut self.batch) }
+        PacketBatch { data: old, packets: std::mem::take(&mut self.batch), drops: Vec::new() }
     }
 }
 

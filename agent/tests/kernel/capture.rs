@@ -7,7 +7,7 @@ use std::{
 
 use agent::{Agent, AgentError};
 use flow::{
-    Batch, Body, CaptureConfig, Closed, Counters, FlowRecord, Interface, Own, Rule, Sink, Stop,
+    Batch, Body, CaptureConfig, Closed, Counters, FlowRecord, Interface, Own, Rule, Selection, Sink, Stop,
     config::{Limits, Mode, NamePattern, NetNs, TcAttach},
 };
 
@@ -29,6 +29,11 @@ pub(crate) fn config(prefix: &str) -> CaptureConfig {
         observations: false,
         own: Vec::new(),
         spare_rules: 0,
+        sets: Vec::new(),
+        spare_sets: 0,
+        after: None,
+        drops_only: false,
+        dns_ports: Vec::new(),
         agent_ip: None,
         node: Arc::from("test"),
         limits: Limits { time: None, bytes: None, packets: None },
@@ -100,7 +105,7 @@ impl Capture {
     }
 
     pub(crate) fn set_filter(&self, rules: &[Rule], own: &[Own]) -> Result<(), AgentError> {
-        self.agent.set_filter(rules, own)
+        self.agent.set_filter(&Selection { rules: rules.to_vec(), sets: Vec::new(), own: own.to_vec() })
     }
 
     pub(crate) fn finish(self) -> Outcome {

@@ -2,12 +2,12 @@
 
 use std::sync::mpsc::Sender;
 
-use flow::{CaptureConfig, Own, Rules, control::ToAgent};
+use flow::{CaptureConfig, Selection, control::ToAgent};
 
 pub(super) struct Orders {
     agent: Sender<ToAgent>,
     begun: bool,
-    filter: Option<(Rules, Vec<Own>)>,
+    filter: Option<Selection>,
     watch: Option<ToAgent>,
     stopped: bool,
 }
@@ -20,7 +20,7 @@ impl Orders {
     pub(super) fn take(&mut self, order: ToAgent) {
         let new = match order {
             ToAgent::Begin(config) => self.begin(config),
-            ToAgent::Filter { rules, own } => self.filter(rules, own),
+            ToAgent::Filter(selection) => self.filter(selection),
             ToAgent::Watch { .. } => (self.watch.replace(order.clone()).as_ref() != Some(&order)).then_some(order),
             ToAgent::Stop { reason } => {
                 (!std::mem::replace(&mut self.stopped, true)).then_some(ToAgent::Stop { reason })
@@ -35,17 +35,17 @@ impl Orders {
     /// What cannot change while a capture runs is not looked at again.
     fn begin(&mut self, config: Box<CaptureConfig>) -> Option<ToAgent> {
         if std::mem::replace(&mut self.begun, true) {
-            return self.filter(config.rules, config.own);
+            return self.filter(config.selection());
         }
-        self.filter = Some((config.rules.clone(), config.own.clone()));
+        self.filter = Some(config.selection());
         Some(ToAgent::Begin(config))
     }
 
-    fn filter(&mut self, rules: Rules, own: Vec<Own>) -> Option<ToAgent> {
-        if self.filter.as_ref().is_some_and(|(now, ours)| *now == rules && *ours == own) {
+    fn filter(&mut self, selection: Selection) -> Option<ToAgent> {
+        if self.filter.as_ref() == Some(&selection) {
             return None;
         }
-        self.filter = Some((rules.clone(), own.clone()));
-        Some(ToAgent::Filter { rules, own })
+        self.filter = Some(selection.clone());
+        Some(ToAgent::Filter(selection))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
-use flow::{CaptureConfig, Own, Rules, control::ToAgent};
+use flow::{CaptureConfig, Selection, control::ToAgent};
 
 /// Orders in force.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(super) struct Standing {
 
 #[derive(Clone, Debug, Default)]
 struct Orders {
-    filter: Option<(Rules, Vec<Own>)>,
+    filter: Option<Selection>,
     watch: Option<ToAgent>,
     stop: Option<String>,
 }
@@ -23,7 +23,7 @@ impl Orders {
     fn note(&mut self, message: &ToAgent) {
         match message {
             ToAgent::Begin(_) => {}
-            ToAgent::Filter { rules, own } => self.filter = Some((rules.clone(), own.clone())),
+            ToAgent::Filter(selection) => self.filter = Some(selection.clone()),
             ToAgent::Watch { .. } => self.watch = Some(message.clone()),
             ToAgent::Stop { reason } => self.stop = Some(reason.clone()),
         }
@@ -32,7 +32,7 @@ impl Orders {
     /// What was told to all is newer than what was told to this one.
     fn forget(&mut self, message: &ToAgent) {
         match message {
-            ToAgent::Begin(_) | ToAgent::Filter { .. } => self.filter = None,
+            ToAgent::Begin(_) | ToAgent::Filter(_) => self.filter = None,
             ToAgent::Watch { .. } => self.watch = None,
             ToAgent::Stop { .. } => self.stop = None,
         }
@@ -66,8 +66,8 @@ impl Standing {
             return vec![ToAgent::Stop { reason: reason.clone() }];
         }
         let mut config = self.config_for(node, address);
-        if let Some((rules, own)) = &pick(|orders| orders.filter.is_some()).filter {
-            (config.rules, config.own) = (rules.clone(), own.clone());
+        if let Some(selection) = &pick(|orders| orders.filter.is_some()).filter {
+            config = config.with(selection.clone());
         }
         let watch = pick(|orders| orders.watch.is_some()).watch.clone();
         [ToAgent::Begin(Box::new(config))].into_iter().chain(watch).collect()

@@ -8,7 +8,7 @@ use std::{
 
 use channel::{client, server::Event};
 use flow::{
-    Own, Rule, Sink as _,
+    Own, Rule, Selection, Sink as _,
     control::{AgentState, FromAgent, ToAgent},
 };
 
@@ -30,7 +30,11 @@ fn begin(orders: &Receiver<ToAgent>) -> flow::CaptureConfig {
 
 fn filter(protocol: u8) -> ToAgent {
     let rule = Rule { protocol: Some(protocol), ..Rule::default() };
-    ToAgent::Filter { rules: vec![rule], own: vec![Own::Address([10, 9, 9, protocol].into())] }
+    ToAgent::Filter(Selection {
+        rules: vec![rule],
+        sets: Vec::new(),
+        own: vec![Own::Address([10, 9, 9, protocol].into())],
+    })
 }
 
 #[test]
@@ -46,9 +50,9 @@ fn an_agent_is_told_its_own_node_and_address_and_what_is_in_force_now() {
     server.send("n2", &watch);
     server.send("n2", &filter(17));
     let (second, later) = agent(server.address(), "n2", 1);
-    let ToAgent::Filter { rules, own } = filter(17) else { panic!() };
+    let ToAgent::Filter(selection) = filter(17) else { panic!() };
     let told = begin(&later);
-    assert_eq!((told.rules, told.own), (rules, own), "that of this node");
+    assert_eq!(told.selection(), selection, "that of this node");
     assert_eq!(next(&later), watch);
     server.send_all(&filter(1));
     assert_eq!((next(&orders), next(&later)), (filter(1), filter(1)), "what all are told comes later and counts");

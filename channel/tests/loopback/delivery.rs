@@ -197,7 +197,7 @@ fn a_batch_larger_than_the_buffer_passes_alone_and_one_larger_than_any_frame_is_
         let packet =
             |n| Packet { time_ns: 1, interface: 1, len: 1 << 20, caplen: 1 << 20, offset: n << 20, direction: 0 };
         let data = vec![7; (mib as usize) << 20];
-        let body = Body::Packets(PacketBatch { data, packets: (0..mib).map(packet).collect() });
+        let body = Body::Packets(PacketBatch { data, packets: (0..mib).map(packet).collect(), drops: Vec::new() });
         Batch { body, ..batch("n1", sequence, 0) }
     };
     for (sequence, mib) in [(0, 1), (1, 60), (2, 70), (3, 1)] {

@@ -53,7 +53,7 @@ fn packets(sequence: u64) -> Batch {
         direction: 0,
     };
     let packets = (0..(4 << 20) / 1500).map(packet).collect();
-    Batch { body: Body::Packets(PacketBatch { data, packets }), ..batch("n1", sequence, 0) }
+    Batch { body: Body::Packets(PacketBatch { data, packets, drops: Vec::new() }), ..batch("n1", sequence, 0) }
 }
 
 /// Seconds until all have gone through `sink` and come out of the receiver.

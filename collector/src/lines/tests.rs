@@ -40,7 +40,7 @@ fn packet() -> Batch {
     let interface = Interface { id: 3, netns: "blue".into(), index: 2, name: "wg0".into(), link_type: LinkType::RawIp };
     let caplen = data.len() as u32;
     let packet = Packet { time_ns: 1_500_000_001_000_000_002, interface: 3, len: 40, caplen, offset: 0, direction: 1 };
-    batch(vec![interface], Body::Packets(PacketBatch { data, packets: vec![packet] }))
+    batch(vec![interface], Body::Packets(PacketBatch { data, packets: vec![packet], drops: Vec::new() }))
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The parts of a batch in their order.
 
 use super::{Packed, Reader, WireError, Writer};
-use crate::{Batch, Body, FlowBatch, FlowRecord, InterfaceCounts, Observation, Packet, PacketBatch, Unit};
+use crate::{Batch, Body, Drop, FlowBatch, FlowRecord, InterfaceCounts, Observation, Packet, PacketBatch, Unit};
 
 /// A record takes hundreds of bytes in memory and may be one byte here: fewer bytes than this for each are filled up, so
 /// that a few bytes cannot demand much memory. Records of real traffic have more.
@@ -22,6 +22,7 @@ macro_rules! list {
 }
 
 list!(put_counts, take_counts, InterfaceCounts, 3, put_count, take_count);
+list!(put_drops, take_drops, Drop, 2, put_drop, take_drop);
 list!(put_observations, take_observations, Observation, 7, put_observation, take_observation);
 
 pub(super) fn put_batch<'a>(batch: &'a Batch, to: &mut Writer<'a>) -> Result<(), WireError> {
@@ -110,6 +111,15 @@ fn take_count(from: &mut Reader<'_>) -> Result<InterfaceCounts, WireError> {
     Ok(InterfaceCounts { interface, delivered, lost })
 }
 
+fn put_drop<'a>(drop: &'a Drop, to: &mut Writer<'a>) -> Result<(), WireError> {
+    to.put(&drop.packet)?;
+    to.put_text(&drop.cause)
+}
+
+fn take_drop(from: &mut Reader<'_>) -> Result<Drop, WireError> {
+    Ok(Drop { packet: from.take()?, cause: from.take_text()? })
+}
+
 fn put_observation<'a>(observation: &'a Observation, to: &mut Writer<'a>) -> Result<(), WireError> {
     let Observation { record, node, netns, interface, direction, bytes, packets } = observation;
     to.put(&node.is_some())?;
@@ -139,7 +149,7 @@ fn put_packets<'a>(batch: &'a PacketBatch, mut time_ns: u64, to: &mut Writer<'a>
     }
     to.put_count(total)?;
     batch.packets.iter().for_each(|packet| to.put_raw(batch.bytes(packet)));
-    Ok(())
+    put_drops(&batch.drops, to)
 }
 
 fn take_packets(mut time_ns: u64, from: &mut Reader<'_>) -> Result<PacketBatch, WireError> {
@@ -155,5 +165,10 @@ fn take_packets(mut time_ns: u64, from: &mut Reader<'_>) -> Result<PacketBatch, 
     if total != offset as usize {
         return Err(WireError::Invalid("packets that do not fill their bytes"));
     }
-    Ok(PacketBatch { data: from.take_raw(total)?.to_vec(), packets })
+    let data = from.take_raw(total)?.to_vec();
+    let drops = take_drops(from)?;
+    if drops.iter().any(|drop| drop.packet as usize >= packets.len()) {
+        return Err(WireError::Invalid("a drop of a packet that there is not"));
+    }
+    Ok(PacketBatch { data, packets, drops })
 }

@@ -179,7 +179,11 @@ fn what_cannot_be_is_refused() {
 #[test]
 fn bytes_that_no_packet_refers_to_stay_behind() {
     let packet = |offset| Packet { time_ns: 5, interface: 1, len: 60, caplen: 2, offset, direction: 0 };
-    let batch = PacketBatch { data: b"..ab..cd..".to_vec(), packets: vec![packet(6), packet(2), packet(99)] };
+    let batch = PacketBatch {
+        data: b"..ab..cd..".to_vec(),
+        packets: vec![packet(6), packet(2), packet(99)],
+        drops: Vec::new(),
+    };
     let Body::Packets(decoded) = decode(&encoded(&empty(Body::Packets(batch)))).unwrap().body else { panic!() };
     assert_eq!(decoded.data, b"cdab");
     assert_eq!(

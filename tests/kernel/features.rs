@@ -1,0 +1,10 @@
+//! What features find out: each with a cause made on purpose and its effect seen in records or packets.
+
+mod dns;
+mod drops;
+mod ipsec;
+mod nat;
+mod networks;
+mod process;
+mod tcp;
+mod tls;

@@ -1,0 +1,1 @@
+//! Interfaces in namespaces like those of pods.

@@ -1,0 +1,1 @@
+//! Processes and containers at the ends of flows.

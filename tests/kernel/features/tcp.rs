@@ -1,0 +1,1 @@
+//! Round trip times, retransmissions, states of connections.

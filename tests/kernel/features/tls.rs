@@ -1,0 +1,1 @@
+//! What hellos of TLS and QUIC say.
