@@ -159,6 +159,7 @@ fn rule() -> impl Strategy<Value = flow::Rule> {
                     tcp_flags,
                     icmp_type,
                     icmp_code,
+                    ..flow::Rule::default()
                 }
             },
         )
