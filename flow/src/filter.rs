@@ -8,6 +8,8 @@ mod subject;
 
 use std::{fmt, net::IpAddr};
 
+use serde::{Deserialize, Serialize};
+
 pub use object::{End, Object, ObjectKind};
 pub use subject::Subject;
 
@@ -42,7 +44,8 @@ impl FilterError {
 }
 
 /// Where the addresses of a set of a kernel's rules come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SetSource {
     /// They stand in the expression.
     Addresses(Vec<IpAddr>),

@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 
 mod conflict;
 mod parse;
+mod sets;
 mod subject;
 mod value;
 mod verdict;
 
 pub use conflict::Conflict;
 pub use parse::{MAX_RULES, OPTIONS, Options, RuleError, parse};
+pub use sets::{MAX_SETS, Sets};
 pub use subject::{Directions, FlagsSeen, Subject};
 pub use value::{Expected, InvalidValue};
 pub use verdict::verdict;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use collector::decode::decode;
 use flow::{
     Batch, Body, FlowBatch, LinkType, PacketBatch, Rules,
-    rules::{Action, Directions, FlagsSeen, Subject, verdict},
+    rules::{Action, Directions, FlagsSeen, Sets, Subject, verdict},
 };
 
 /// Takes from batches what the rules reject; remembers what earlier batches said of interfaces.
@@ -37,7 +37,7 @@ impl Filter {
         let mut places = Vec::with_capacity(batch.records.len());
         let mut kept = 0;
         for record in &batch.records {
-            let takes = verdict(&self.rules, &Subject::from(record)) == Action::Accept;
+            let takes = verdict(&self.rules, &Sets::default(), &Subject::from(record)) == Action::Accept;
             places.push(takes.then_some(kept));
             kept += i32::from(takes);
         }
@@ -58,7 +58,7 @@ impl Filter {
             let bytes = data.get(start..start + packet.caplen as usize).unwrap_or_default();
             let link = self.links.get(&packet.interface).copied().unwrap_or(LinkType::Ethernet);
             let subject = subject(bytes, link, packet.direction);
-            verdict(&self.rules, &subject) == Action::Accept
+            verdict(&self.rules, &Sets::default(), &subject) == Action::Accept
         });
     }
 }

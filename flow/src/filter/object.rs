@@ -1,5 +1,7 @@
 //! Objects of a cluster that have addresses, as expressions and options name them.
 
+use serde::{Deserialize, Serialize};
+
 /// Which end of a packet or flow is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
@@ -12,7 +14,8 @@ pub enum End {
 }
 
 /// Objects of one kind, chosen by name or label.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Object {
     /// What kind.
     pub kind: ObjectKind,
@@ -23,7 +26,8 @@ pub struct Object {
 }
 
 /// What an [`Object`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ObjectKind {
     /// One pod.
     Pod,

@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{
-    Action, FlagsSeen, Ports, Rule, Subject, TcpFlags,
+    Action, FlagsSeen, Ports, Rule, Sets, Subject, TcpFlags,
     value::{ACK, FIN, RST, SYN},
 };
 
 /// Whether the rules take `subject`: the first rule that matches decides; where none does, it is rejected if any rule
-/// accepts, else accepted.
-pub fn verdict(rules: &[Rule], subject: &Subject) -> Action {
-    let matching = rules.iter().find(|rule| matches(rule, subject));
+/// accepts, else accepted. A set that a rule refers to and that is not in `sets` is empty.
+pub fn verdict(rules: &[Rule], sets: &Sets, subject: &Subject) -> Action {
+    let matching = rules.iter().find(|rule| matches(rule, sets, subject));
     match matching {
         Some(rule) => rule.action,
         None if rules.iter().any(Rule::accepts) => Action::Reject,
@@ -20,13 +20,13 @@ pub fn verdict(rules: &[Rule], subject: &Subject) -> Action {
     }
 }
 
-fn matches(rule: &Rule, subject: &Subject) -> bool {
+fn matches(rule: &Rule, sets: &Sets, subject: &Subject) -> bool {
     rule.protocol.is_none_or(|protocol| subject.protocol == Some(protocol))
         && rule.direction.is_none_or(|direction| subject.directions.contain(direction))
         && ports_match(rule, subject)
         && rule.tcp_flags.is_none_or(|flags| flags_match(flags, subject))
         && icmp_matches(rule, subject)
-        && ends_match(rule, subject)
+        && ends_match(rule, sets, subject)
 }
 
 /// A port without a protocol means TCP, UDP and SCTP.
@@ -85,14 +85,20 @@ fn icmp_matches(rule: &Rule, subject: &Subject) -> bool {
     is_icmp && rule.icmp_type.is_none_or(|asked| asked == kind) && rule.icmp_code.is_none_or(|asked| asked == code)
 }
 
-/// One end in `net` and the other in `peer`, either way round. Families never mix.
-fn ends_match(rule: &Rule, subject: &Subject) -> bool {
-    if rule.net.or(rule.peer).is_none() {
+/// The source in `src` and `src_set`, the destination in `dst` and `dst_set`; one end in `net` and `net_set` and the other in
+/// `peer` and `peer_set`, either way round. Families never mix.
+fn ends_match(rule: &Rule, sets: &Sets, subject: &Subject) -> bool {
+    let Rule { net, peer, src, dst, net_set, peer_set, src_set, dst_set, .. } = rule;
+    let nets = net.or(*peer).or(*src).or(*dst);
+    if nets.is_none() && net_set.or(*peer_set).or(*src_set).or(*dst_set).is_none() {
         return true;
     }
-    let (Some(src), Some(dst)) = (subject.src, subject.dst) else { return false };
-    let either_way = |one, other| within(rule.net, one) && within(rule.peer, other);
-    either_way(src, dst) || either_way(dst, src)
+    let (Some(source), Some(destination)) = (subject.src, subject.dst) else { return false };
+    let is_in = |net: &Option<IpNet>, set: &Option<u8>, address| within(*net, address) && sets.contain(*set, address);
+    let either_way = |one, other| is_in(net, net_set, one) && is_in(peer, peer_set, other);
+    is_in(src, src_set, source)
+        && is_in(dst, dst_set, destination)
+        && (either_way(source, destination) || either_way(destination, source))
 }
 
 fn within(net: Option<IpNet>, address: IpAddr) -> bool {

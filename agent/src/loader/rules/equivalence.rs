@@ -171,7 +171,7 @@ proptest! {
     fn kernel_and_reference_decide_alike(rules in prop::collection::vec(rule(), 0..6), packet in packet()) {
         let config = CaptureConfig { rules: rules.clone(), ..config(Mode::Flows) };
         let kernel = packet.kernel(&table(&config).unwrap().0) == ACTION_ACCEPT;
-        let reference = flow::rules::verdict(&rules, &packet.subject()) == Action::Accept;
+        let reference = flow::rules::verdict(&rules, &flow::rules::Sets::default(), &packet.subject()) == Action::Accept;
         prop_assert_eq!(kernel, reference);
     }
 }

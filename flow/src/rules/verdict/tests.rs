@@ -42,16 +42,16 @@ fn icmp6(kind: u8, code: u8) -> Subject {
 fn check(text: &str, taken: &[Subject], left: &[Subject]) {
     let rules = rules(text);
     for subject in taken {
-        assert_eq!(verdict(&rules, subject), Action::Accept, "{text} takes {subject:?}");
+        assert_eq!(verdict(&rules, &Sets::default(), subject), Action::Accept, "{text} takes {subject:?}");
     }
     for subject in left {
-        assert_eq!(verdict(&rules, subject), Action::Reject, "{text} leaves out {subject:?}");
+        assert_eq!(verdict(&rules, &Sets::default(), subject), Action::Reject, "{text} leaves out {subject:?}");
     }
 }
 
 #[test]
 fn without_rules_everything_is_taken() {
-    assert_eq!(verdict(&[], &Subject::default()), Action::Accept);
+    assert_eq!(verdict(&[], &Sets::default(), &Subject::default()), Action::Accept);
 }
 
 #[test]
@@ -172,4 +172,46 @@ fn a_frame_that_is_not_ip_is_taken_only_without_conditions_on_ip() {
     let arp = Subject { directions: Directions::of(0), ..Subject::default() };
     check("direction=Ingress", &[arp], &[]);
     check("protocol=TCP or cidr=0.0.0.0/0 or port=1", &[], &[arp]);
+}
+
+/// Whether one rule takes a packet from `src` to `dst`, with 10.0.0.1 and fd00::1 in set 0 and 10.0.0.2 in set 1.
+fn takes(rule: Rule, src: &str, dst: &str) -> bool {
+    let set = |text: &str| text.split(' ').map(|address| address.parse().unwrap()).collect();
+    let sets = Sets::new(&[set("10.0.0.1 fd00::1"), set("10.0.0.2")]);
+    verdict(&[rule], &sets, &packet(src, dst, 6)) == Action::Accept
+}
+
+#[test]
+fn directed_networks_look_at_their_end_only() {
+    let net = |text: &str| Some(text.parse().unwrap());
+    let src = || Rule { src: net("10.0.0.1/32"), ..Rule::default() };
+    assert!(takes(src(), "10.0.0.1", "10.0.0.2"));
+    assert!(!takes(src(), "10.0.0.2", "10.0.0.1"));
+    let both = || Rule { dst: net("10.0.0.2/32"), ..src() };
+    assert!(takes(both(), "10.0.0.1", "10.0.0.2"));
+    assert!(!takes(both(), "10.0.0.1", "10.0.0.3"));
+    let with_peer = || Rule { peer: net("10.0.0.2/32"), ..src() };
+    assert!(takes(with_peer(), "10.0.0.1", "10.0.0.2"));
+    assert!(!takes(with_peer(), "10.0.0.1", "10.0.0.1"));
+}
+
+#[test]
+fn sets_are_conditions_like_networks() {
+    let either = |net_set, peer_set| Rule { net_set, peer_set, ..Rule::default() };
+    for (src, dst) in [("10.0.0.1", "10.0.0.9"), ("10.0.0.9", "10.0.0.1"), ("fd00::1", "fd00::9")] {
+        assert!(takes(either(Some(0), None), src, dst), "{src} {dst}");
+        assert!(!takes(either(Some(0), Some(1)), src, dst), "{src} {dst}");
+        assert!(!takes(either(Some(7), None), src, dst), "no such set: {src} {dst}");
+    }
+    assert!(takes(either(Some(0), Some(1)), "10.0.0.2", "10.0.0.1"), "either way round");
+    assert!(!takes(either(Some(0), Some(0)), "10.0.0.1", "10.0.0.2"), "two ends, not one");
+    let directed = || Rule { src_set: Some(0), dst_set: Some(1), ..Rule::default() };
+    assert!(takes(directed(), "10.0.0.1", "10.0.0.2"));
+    assert!(!takes(directed(), "10.0.0.2", "10.0.0.1"));
+}
+
+#[test]
+fn a_set_and_a_network_of_one_end_both_hold_for_it() {
+    let rule = || Rule { net_set: Some(0), net: Some("10.0.0.2/32".parse().unwrap()), ..Rule::default() };
+    assert!(!takes(rule(), "10.0.0.1", "10.0.0.2"), "the one holds for one end, the other for the other");
 }
