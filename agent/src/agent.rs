@@ -1,26 +1,33 @@
 //! A running capture: made by [`start`], ended by [`Agent::finish`], by its `Stop`, or by being dropped.
 
 use std::{
+    net::{Ipv4Addr, UdpSocket},
+    os::fd::AsFd as _,
     sync::{Mutex, PoisonError},
     thread::{self, JoinHandle},
 };
 
-use flow::{CaptureConfig, Counters, Selection, Sink, Stop, config::Mode};
+use flow::{
+    CaptureConfig, Counters, Selection, Sink, Stop,
+    config::{Mode, NetNs},
+};
 
 use crate::{
     attach::clsact,
     decode::Decoder,
     drain::Drainer,
     error::AgentError,
-    features::Features,
+    features::{Features, Start},
     flows::Flows,
     loader::{self, filter::Filter, settings::NetnsSource},
     netlink::Requests,
+    netns::enter,
     observer::{self, Attached, AttachedNow, Observer, Running},
     outbox::Outbox,
     packets::Packets,
     preflight::preflight,
     time::Anchor,
+    trace::{Links, Tracer},
     worker::{self, Finish},
 };
 
@@ -32,6 +39,7 @@ pub struct Agent {
     attached: AttachedNow,
     running: Running,
     filter: Mutex<Filter>,
+    limits: Vec<String>,
 }
 
 /// Begins a capture. When this returns, rules are in force and programs are on everything that was there, or, where that takes
@@ -45,17 +53,20 @@ pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<A
     let source = NetnsSource::choose(&config.netns);
     let cpus = aya::util::nr_cpus().map_err(|(_, error)| AgentError::os("cannot count the CPUs", error))?;
     let loaded = loader::load(&config, source, cpus as u32)?;
+    let links = Links::default();
     let Observer { running, topology, notices, attached } =
-        observer::start(&config, source, loaded.programs, stop.clone())?;
+        observer::start(&config, source, loaded.programs, links.clone(), stop.clone())?;
     let anchor = Anchor::take();
+    let tracer = Tracer::new(links, only(&config, source));
+    let mut begin = Start { config: &config, tracer, topology: topology.clone(), anchor, cpus: cpus as u32 };
+    let (features, limits) = Features::begin(&mut begin);
     let outbox = Outbox::new(sink, config.node.clone(), anchor, notices);
     let finish = Finish::default();
     let (kernel, asked, observer) = (loaded.counters, finish.clone(), running.clone());
     let thread = match config.mode {
         Mode::Flows => {
             let decoder = Decoder { anchor, agent_ip: config.agent_ip, sampling: config.sampling };
-            let work =
-                Flows::new(&config, Drainer::new(loaded.flows), kernel, topology, decoder, Features::default(), outbox);
+            let work = Flows::new(&config, Drainer::new(loaded.flows), kernel, topology, decoder, features, outbox);
             thread::Builder::new().name("flows".to_owned()).spawn(move || worker::run(work, &observer, &stop, &asked))
         }
         Mode::Packets => {
@@ -65,7 +76,21 @@ pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<A
     };
     let thread = thread.map_err(|error| AgentError::os("cannot start a thread", error))?;
     give_back_memory();
-    Ok(Agent { thread: Some(thread), finish, attached, running, filter: Mutex::new(loaded.filter) })
+    Ok(Agent { thread: Some(thread), finish, attached, running, filter: Mutex::new(loaded.filter), limits })
+}
+
+/// The namespace that programs are told to look at, where it is only one: as the kernel knows it.
+fn only(config: &CaptureConfig, source: NetnsSource) -> Option<u32> {
+    if source != NetnsSource::Single {
+        return None;
+    }
+    let own = || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| enter::key(socket.as_fd()));
+    let key = match &config.netns {
+        NetNs::Path(path) => enter::within_path(path, own),
+        NetNs::All | NetNs::Current => own(),
+    };
+    // One that has gone since: a key that no namespace has.
+    Some(key.unwrap_or(0))
 }
 
 /// Removes filters of tc that agents which were killed left in this network namespace. [`start`] does so too, where it looks.
@@ -89,6 +114,11 @@ impl Agent {
     /// How much is watched at this moment.
     pub fn attached(&self) -> Attached {
         self.attached.get()
+    }
+
+    /// What of the features that were asked for this kernel or these rights do not give, in sentences.
+    pub fn limits(&self) -> &[String] {
+        &self.limits
     }
 
     /// Replaces rules, sets of addresses and own traffic while packets flow: each packet is judged by the old ones or by the new ones. What

@@ -3,9 +3,14 @@
 //!
 //! Owns the order in which features are asked. Must not know how packets are counted.
 
-use flow::FlowRecord;
+mod drops;
 
-use crate::account::tuple::Tuple;
+use flow::{CaptureConfig, Feature as Asked, FlowRecord};
+
+use crate::{account::tuple::Tuple, time::Anchor, topology::Shared, trace::Tracer};
+
+/// Who begins what, one line each: later ones annotate after earlier ones.
+const BEGINNINGS: &[(Asked, Begin)] = &[(Asked::PktDrop, drops::begin)];
 
 /// A flow of which a record is being made.
 #[derive(Clone, Copy, Debug)]
@@ -34,11 +39,46 @@ pub(crate) trait Feature: Send {
     fn count(&self, counters: &mut flow::Counters);
 }
 
+/// What features begin with: programs are at interfaces already, nothing was read out of the kernel yet.
+pub(crate) struct Start<'a> {
+    /// What was asked for.
+    pub(crate) config: &'a CaptureConfig,
+    /// Loads programs at tracepoints.
+    pub(crate) tracer: Tracer,
+    /// Namespaces and interfaces, as they are and as they will be.
+    pub(crate) topology: Shared,
+    /// Tells wall clock from the kernel's clock.
+    pub(crate) anchor: Anchor,
+    /// How many CPUs there may be.
+    pub(crate) cpus: u32,
+}
+
+/// What a feature's `begin` tells: itself, or one sentence why this kernel or these rights do not give it, or not all of it.
+pub(crate) type Begun = Result<Box<dyn Feature>, String>;
+
+/// How a feature begins.
+type Begin = fn(&mut Start<'_>) -> Begun;
+
 /// The features of a capture.
 #[derive(Default)]
 pub(crate) struct Features(pub(crate) Vec<Box<dyn Feature>>);
 
 impl Features {
+    /// Begins the features that were asked for. What cannot be had is told in sentences; the others go on.
+    pub(crate) fn begin(start: &mut Start<'_>) -> (Self, Vec<String>) {
+        let mut features = Self::default();
+        let mut limits = Vec::new();
+        for (feature, begin) in BEGINNINGS {
+            if start.config.features.contains(feature) {
+                match begin(start) {
+                    Ok(feature) => features.0.push(feature),
+                    Err(sentence) => limits.push(sentence),
+                }
+            }
+        }
+        (features, limits)
+    }
+
     pub(crate) fn collect(&mut self) {
         self.0.iter_mut().for_each(|feature| feature.collect());
     }

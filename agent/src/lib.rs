@@ -27,6 +27,7 @@ mod preflight;
 mod testing;
 mod time;
 mod topology;
+mod trace;
 mod worker;
 
 pub use agent::{Agent, start, sweep};

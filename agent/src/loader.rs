@@ -128,6 +128,11 @@ fn fd(ebpf: &mut Ebpf, name: &str) -> Result<OwnedFd, AgentError> {
 
 /// The whole chain of causes: the verifier's words are at its end.
 fn describe(error: impl std::error::Error) -> AgentError {
+    AgentError::Load(chain(&error))
+}
+
+/// An error with all its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -137,7 +142,7 @@ fn describe(error: impl std::error::Error) -> AgentError {
         }
         cause = error.source();
     }
-    AgentError::Load(text)
+    text
 }
 
 impl Programs {

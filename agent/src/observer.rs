@@ -24,6 +24,7 @@ use crate::{
     interfaces::Selection,
     loader::{Programs, settings::NetnsSource},
     topology::Shared,
+    trace::Links,
 };
 
 /// How many interfaces and namespaces are watched at a moment.
@@ -91,11 +92,13 @@ impl Drop for Thread {
     }
 }
 
-/// Attaches to everything there is, then goes on on a thread of its own, until it is ended or `stop` is requested.
+/// Attaches to everything there is, then goes on on a thread of its own, until it is ended or `stop` is requested. What is
+/// attached to tracepoints ends with it.
 pub(crate) fn start(
     config: &CaptureConfig,
     source: NetnsSource,
     programs: Programs,
+    traces: Links,
     stop: Stop,
 ) -> Result<Observer, AgentError> {
     let (sender, notices) = channel();
@@ -107,7 +110,11 @@ pub(crate) fn start(
         Watcher::new(netns, selection, way, source, programs, topology.clone(), attached.clone(), sender)?;
     watcher.begin()?;
     let (reader, writer) = std::io::pipe().map_err(|error| AgentError::os("cannot make a pipe", error))?;
-    let thread = thread::Builder::new().name("observer".to_owned()).spawn(move || watcher.run(&reader, &stop));
+    let run = move || {
+        watcher.run(&reader, &stop);
+        traces.close();
+    };
+    let thread = thread::Builder::new().name("observer".to_owned()).spawn(run);
     let thread = thread.map_err(|error| AgentError::os("cannot start a thread", error))?;
     let running = Running(Arc::new(Mutex::new(Thread { thread: Some(thread), wake: Some(writer) })));
     Ok(Observer { running, topology, notices, attached })

@@ -5,6 +5,8 @@
 
 #[path = "kernel/capture.rs"]
 mod capture;
+#[path = "kernel/drops.rs"]
+mod drops;
 #[path = "kernel/filters.rs"]
 mod filters;
 #[path = "kernel/flows.rs"]

@@ -28,6 +28,9 @@ pub(crate) fn run(plan: &Plan, context: &Context) -> Outcome {
     let signals =
         Signals::watch(stop.clone()).map_err(|error| Error::failed(format!("cannot watch signals: {error}")))?;
     let capture = Capture::start(plan, context, &stop)?;
+    for limit in capture.agent.limits() {
+        context.report.notice(limit);
+    }
     let shown = capture.show(plan, context, &stop);
     let (summary, failed) = capture.finish();
     signals.finished();

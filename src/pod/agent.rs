@@ -160,12 +160,13 @@ impl Life {
     fn begin(&mut self, config: CaptureConfig) {
         let config = CaptureConfig { node: self.place.node.as_str().into(), agent_ip: self.place.address, ..config };
         let stop = Stop::default();
-        let limits = match agent::preflight(&config) {
+        let mut limits = match agent::preflight(&config) {
             Ok(support) => support.limits,
             Err(error) => return self.tell(failure(&error)),
         };
         match agent::start(config, Box::new(self.client.sink()), stop.clone()) {
             Ok(agent) => {
+                limits.extend_from_slice(agent.limits());
                 let state = attached(agent.attached(), limits);
                 self.agent = Some((agent, stop));
                 self.tell(state);

@@ -1,12 +1,12 @@
-//! `cargo xtask ebpf`: builds the eBPF object that `agent` embeds, so that whoever does not touch `agent-ebpf` needs only
-//! stable Rust; `--check` builds it again and compares the bytes.
+//! `cargo xtask ebpf`: builds the eBPF objects that `agent` embeds, so that whoever does not touch `agent-ebpf` needs only
+//! stable Rust; `--check` builds them again and compares the bytes.
 //!
 //! Owns the flags that make the bytes the same from any directory. Knows nothing of what the programs do.
 
 mod strip;
 mod tools;
 
-use std::{env, fs, process::Command};
+use std::{env, fs, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -15,12 +15,13 @@ use crate::{
     source::{SEPARATOR, Source, target_dir},
 };
 
-/// Folder of the programs, and where the object goes, from the root of the workspace.
+/// Folder of the programs, from the root of the workspace.
 const CRATE: &str = "agent-ebpf";
-const OBJECT: &str = "agent/ebpf/oc-netobserv.o";
-/// The target, and its file as cargo names it.
+/// Each object as cargo names it, and where it goes: programs at interfaces, programs at tracepoints.
+const OBJECTS: [(&str, &str); 2] =
+    [("oc-netobserv", "agent/ebpf/oc-netobserv.o"), ("oc-netobserv-trace", "agent/ebpf/oc-netobserv-trace.o")];
+/// The target.
 const TARGET: &str = "bpfel-unknown-none";
-const BUILT: &str = "bpfel-unknown-none/release/oc-netobserv";
 
 /// Arguments of `cargo xtask ebpf`.
 #[derive(clap::Args)]
@@ -30,18 +31,23 @@ pub(crate) struct Args {
     check: bool,
 }
 
-/// Builds and writes or compares the object.
+/// Builds and writes or compares the objects.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let source = Source::find("ebpf")?;
     tools::linker()?;
-    let bytes = strip::debug_sections(&build(&source)?)?;
+    let built = build(&source)?;
     let from = "agent-ebpf and agent-common";
-    let object = Committed { path: OBJECT, bytes: &bytes, source: from, command: "ebpf" };
-    object.settle(&source.root, args.check)
+    for (name, path) in OBJECTS {
+        let file = built.join(name);
+        let linked = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let bytes = strip::debug_sections(&linked)?;
+        Committed { path, bytes: &bytes, source: from, command: "ebpf" }.settle(&source.root, args.check)?;
+    }
+    Ok(())
 }
 
-/// Builds the crate and returns the bytes of the linked object, debug information included.
-fn build(source: &Source) -> Result<Vec<u8>> {
+/// Builds the crate and returns the folder of the linked objects, which hold debug information still.
+fn build(source: &Source) -> Result<PathBuf> {
     // Beside what else is built, but apart: cargo would throw away one for the other.
     let target_dir = target_dir(&source.root).join("ebpf");
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -55,8 +61,7 @@ fn build(source: &Source) -> Result<Vec<u8>> {
         .env_remove("RUSTFLAGS");
     let status = command.status().context("cannot run cargo")?;
     ensure!(status.success(), "the eBPF programs do not build");
-    let built = target_dir.join(BUILT);
-    fs::read(&built).with_context(|| format!("cannot read {}", built.display()))
+    Ok(target_dir.join(TARGET).join("release"))
 }
 
 /// Flags of rustc.

@@ -100,6 +100,10 @@ impl Capture {
         begun.elapsed()
     }
 
+    pub(crate) fn limits(&self) -> &[String] {
+        self.agent.limits()
+    }
+
     pub(crate) fn attached(&self) -> agent::Attached {
         self.agent.attached()
     }

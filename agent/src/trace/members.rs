@@ -1,0 +1,33 @@
+//! Which members of kernel structures the programs at tracepoints read: a table, filled in from the running kernel's BTF.
+
+use crate::{btf::Btf, netns::enter};
+
+/// What programs take for "this kernel has no such member".
+pub(super) const MISSING: u32 = u32::MAX;
+
+/// Name of the constant in the programs (`agent-ebpf/src/trace/members.rs`), structure, path of the member.
+const MEMBERS: &[(&str, &str, &str)] = &[
+    ("OFF_DEV_ND_NET", "net_device", "nd_net.net"),
+    ("OFF_DEV_IFINDEX", "net_device", "ifindex"),
+    ("OFF_SKB_DEV", "sk_buff", "dev"),
+    ("OFF_SKB_SK", "sk_buff", "sk"),
+    ("OFF_SK_FAMILY", "sock", "__sk_common.skc_family"),
+    ("OFF_SK_STATE", "sock", "__sk_common.skc_state"),
+    ("OFF_SK_NUM", "sock", "__sk_common.skc_num"),
+    ("OFF_SK_DPORT", "sock", "__sk_common.skc_dport"),
+    ("OFF_SK_RCV_SADDR", "sock", "__sk_common.skc_rcv_saddr"),
+    ("OFF_SK_DADDR", "sock", "__sk_common.skc_daddr"),
+    ("OFF_SK_V6_RCV_SADDR", "sock", "__sk_common.skc_v6_rcv_saddr"),
+    ("OFF_SK_V6_DADDR", "sock", "__sk_common.skc_v6_daddr"),
+    ("OFF_SK_NET", "sock", "__sk_common.skc_net.net"),
+    ("OFF_SK_PROTOCOL", "sock", "sk_protocol"),
+];
+
+/// Each constant with its value.
+pub(super) fn offsets(btf: &Btf) -> Vec<(&'static str, u32)> {
+    // The low 32 bits of either are what `netns::enter::key` tells.
+    let key = if enter::key_is_cookie() { "net_cookie" } else { "ns.inum" };
+    let of = |structure, path| btf.offset(structure, path).unwrap_or(MISSING);
+    let members = MEMBERS.iter().map(|(name, structure, path)| (*name, of(structure, path)));
+    members.chain([("OFF_NET_COOKIE", of("net", key))]).collect()
+}
