@@ -82,3 +82,13 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserial
 fn milliseconds(time: &Time) -> u64 {
     u64::try_from(time.0.as_millisecond()).unwrap_or(0)
 }
+
+/// The IP protocol of that name in ports of containers and policies; TCP where there is none.
+fn protocol(name: &str) -> Option<u8> {
+    match name {
+        "" | "TCP" => Some(6),
+        "UDP" => Some(17),
+        "SCTP" => Some(132),
+        _ => None,
+    }
+}

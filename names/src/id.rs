@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, de::Visitor};
 pub(crate) struct Uid(pub(crate) u128);
 
 impl Uid {
-    fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         let digits = text.bytes().filter(|byte| *byte != b'-');
         let uuid = (text.len() == 36).then(|| digits.map(hex).try_fold(0, |sum: u128, digit| Some(sum << 4 | digit?)));
         Self(uuid.flatten().unwrap_or_else(|| u128::from(hash(text, 0)) << 64 | u128::from(hash(text, 1))))
@@ -49,6 +49,18 @@ impl Visitor<'_> for UidVisitor {
 impl<'de> Deserialize<'de> for Uid {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(UidVisitor)
+    }
+}
+
+/// The id that a container runtime gave to a container: the first half of its 64 hexadecimal digits, which are random.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ContainerId(u128);
+
+impl ContainerId {
+    /// Reads 64 hexadecimal digits; nothing else is an id.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let digits = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        digits.then(|| u128::from_str_radix(text.get(..32)?, 16).ok().map(Self)).flatten()
     }
 }
 

@@ -16,13 +16,14 @@ mod history;
 mod id;
 mod names;
 mod prefixes;
+mod selector;
 mod strings;
 pub mod subnets;
 mod watch;
 mod world;
 
 pub use enricher::{Enricher, HOLD_MS};
-pub use names::{Names, Options, Summary};
+pub use names::{Names, Options, Resolved, Summary};
 pub use subnets::SubnetLabel;
 pub use watch::Watches;
 pub use world::{Kind, list::Listed};

@@ -1,10 +1,14 @@
 //! The names of a cluster: one of these per collector.
 
 use std::{
+    collections::BTreeSet,
     net::IpAddr,
     sync::{Arc, PoisonError, RwLock},
     time::{SystemTime, UNIX_EPOCH},
 };
+
+use flow::filter::Object;
+use tokio::sync::watch as watch_channel;
 
 use crate::{
     enricher::Enricher,
@@ -20,6 +24,9 @@ pub struct Options {
     pub get_subnets: bool,
     /// `--subnet-label`, parsed.
     pub subnet_labels: Vec<SubnetLabel>,
+    /// Keep labels and containers of pods and selectors of services: for [`Names::resolve`] by them, and for names of containers. About
+    /// 300 bytes a pod.
+    pub objects: bool,
 }
 
 /// What is known, and what stands in the way of knowing more.
@@ -46,6 +53,18 @@ pub struct Summary {
 pub struct Names {
     pub(crate) world: Arc<RwLock<World>>,
     pub(crate) states: States,
+    version: Arc<watch_channel::Sender<u64>>,
+}
+
+/// The addresses of objects at this moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resolved {
+    /// All of them. None where there is no such object now: it may come.
+    pub addresses: BTreeSet<IpAddr>,
+    /// How many objects they belong to.
+    pub objects: usize,
+    /// What a user has to know of them, a sentence each: that there are none, or that some share their node's address.
+    pub remarks: Vec<String>,
 }
 
 impl Default for Names {
@@ -57,13 +76,17 @@ impl Default for Names {
 impl Names {
     /// Names of which none is known yet.
     pub fn new() -> Self {
-        Self { world: Arc::new(RwLock::new(World::new())), states: States::new() }
+        let version = Arc::new(watch_channel::Sender::new(0));
+        Self { world: Arc::new(RwLock::new(World::new())), states: States::new(), version }
     }
 
     /// Watches the cluster until the handle that comes back is dropped; must be called within a tokio runtime, once. One watch per kind: pods,
     /// nodes, services, and the metadata of ReplicaSets and Jobs. Whatever fails is tried again.
     pub fn watch(&self, client: &kube::Client, options: &Options) -> Watches {
-        self.write(|world| world.labels = Labels::new(&options.subnet_labels, options.get_subnets));
+        self.write(|world| {
+            world.labels = Labels::new(&options.subnet_labels, options.get_subnets);
+            world.with_details = options.objects;
+        });
         watch::start(self, client, options)
     }
 
@@ -101,12 +124,41 @@ impl Names {
         self.read(|world| world.list(kind).collect())
     }
 
+    /// The addresses that `object` has now, pods that are not ready included, so that a new pod's first packet is known. `default_namespace`
+    /// counts where the object says none; the namespace `*` means all. Ask again when [`Names::version`] has changed.
+    ///
+    /// # Errors
+    /// One sentence: a selector or a kind of workload that cannot be read, or names were begun without [`Options::objects`].
+    pub fn resolve(&self, object: &Object, default_namespace: &str) -> Result<Resolved, String> {
+        self.read(|world| world.resolve(object, default_namespace))
+    }
+
+    /// A number that changes whenever addresses, labels or owners of objects may have changed.
+    pub fn version(&self) -> u64 {
+        *self.version.borrow()
+    }
+
+    /// Tells of every change of [`Names::version`], within a millisecond.
+    pub fn changes(&self) -> watch_channel::Receiver<u64> {
+        self.version.subscribe()
+    }
+
     pub(crate) fn read<T>(&self, ask: impl FnOnce(&World) -> T) -> T {
         ask(&self.world.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn write<T>(&self, tell: impl FnOnce(&mut World) -> T) -> T {
-        tell(&mut self.world.write().unwrap_or_else(PoisonError::into_inner))
+        let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+        let result = tell(&mut world);
+        let version = world.version();
+        drop(world);
+        let newer = |known: &mut u64| {
+            let newer = version > *known;
+            *known = version.max(*known);
+            newer
+        };
+        self.version.send_if_modified(newer);
+        result
     }
 }
 

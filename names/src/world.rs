@@ -10,19 +10,21 @@ use slab::Slab;
 
 use crate::{
     history::{Holders, Role},
-    id::{Key, Uid},
+    id::{ContainerId, Key, Uid},
     prefixes::Prefixes,
     strings::Strings,
     subnets::labels::Labels,
 };
 
 mod claims;
+mod details;
 pub(crate) mod find;
 pub(crate) mod list;
 mod nodes;
 pub(crate) mod owners;
 mod pods;
 pub(crate) mod relist;
+pub(crate) mod resolve;
 mod services;
 mod size;
 mod sweep;
@@ -65,12 +67,16 @@ struct Thing {
     kind: Kind,
     /// Whether it is gone from the cluster and only remembered.
     gone: bool,
+    /// Whether it is a pod that runs, or will, on its node's network.
+    on_node: bool,
     /// Listing in which it was last seen.
     listing: u32,
     /// What it has now.
     claims: Box<[Claim]>,
     /// Entries in `ended` that refer to it.
     remembered: u32,
+    /// Where they are kept.
+    details: Option<Box<details::Details>>,
 }
 
 /// A node, as pods and records refer to it; there before the node itself is told of.
@@ -130,6 +136,12 @@ pub(crate) struct World {
     kinds: [Arc<str>; 3],
     /// Labels of subnets.
     pub(crate) labels: Labels,
+    /// Whether details of objects are kept.
+    pub(crate) with_details: bool,
+    /// Pods by the containers that run in them, or ran.
+    containers: HashMap<ContainerId, u32>,
+    /// Changes whenever [`World::resolve`] may answer differently.
+    version: u64,
 }
 
 impl World {
@@ -154,7 +166,15 @@ impl World {
             counts: [0; 3],
             kinds: [Arc::from("Pod"), Arc::from("Node"), Arc::from("Service")],
             labels: Labels::default(),
+            with_details: false,
+            containers: HashMap::new(),
+            version: 0,
         }
+    }
+
+    /// A number that changes whenever an object's addresses, labels or owner may have.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
     }
 
     /// Objects of `kind` that are there now.

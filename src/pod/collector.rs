@@ -124,7 +124,7 @@ fn names(settings: &Settings, client: &kube::Client, runtime: &Runtime) -> Resul
     let subnet_labels = names::subnets::parse(&settings.subnets).map_err(Error::failed)?;
     let names = Names::new();
     let _context = runtime.enter();
-    let watches = names.watch(client, &names::Options { get_subnets: settings.get_subnets, subnet_labels });
+    let watches = names.watch(client, &names::Options { get_subnets: settings.get_subnets, subnet_labels, ..names::Options::default() });
     if runtime.block_on(tokio::time::timeout(NAMES, names.ready())).is_err() {
         warn!("not all names are known after {NAMES:?}: the first records may bear none");
     }

@@ -1,12 +1,12 @@
 //! Pods: addresses, node, owner, and when their network came and went.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use k8s_openapi::{api::core::v1::Pod as ApiPod, apimachinery::pkg::apis::meta::v1::Time};
 use serde::Deserialize;
 
-use super::{Told, milliseconds, networks, or_default, owner};
-use crate::id::Uid;
+use super::{Told, milliseconds, networks, or_default, owner, protocol};
+use crate::id::{ContainerId, Uid};
 
 mod raw;
 
@@ -23,6 +23,8 @@ pub(crate) struct Pod {
     pub(crate) host_ip: Option<IpAddr>,
     /// Its own addresses; empty where it uses its node's network.
     pub(crate) addresses: Vec<IpAddr>,
+    /// Whether it uses its node's network.
+    pub(crate) host_network: bool,
     /// Interfaces on other networks.
     pub(crate) attachments: Vec<networks::Attachment>,
     /// Before this it had no network, ms since the epoch.
@@ -33,6 +35,32 @@ pub(crate) struct Pod {
     pub(crate) over: bool,
     /// When the last of its containers ended, cut to seconds, ms since the epoch; `None` while one runs.
     pub(crate) stopped_ms: Option<u64>,
+    pub(crate) labels: Labels,
+    /// Those of its specification, with what its status says of them.
+    pub(crate) containers: Vec<Container>,
+    /// Whether Services send to it.
+    pub(crate) ready: bool,
+}
+
+/// Keys and values, by key.
+pub(crate) type Labels = BTreeMap<String, String>;
+
+/// A container of a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Container {
+    pub(crate) name: String,
+    /// What runs now, else what ran last.
+    pub(crate) id: Option<ContainerId>,
+    pub(crate) ports: Vec<Port>,
+}
+
+/// A port that a container declares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Port {
+    pub(crate) name: String,
+    pub(crate) number: u16,
+    /// IP protocol.
+    pub(crate) protocol: u8,
 }
 
 impl Told for Pod {
@@ -50,6 +78,7 @@ impl From<raw::Pod> for Pod {
         let host_network = spec.host_network || status.host_ip().is_some_and(|host| addresses.contains(&host));
         let annotation = metadata.annotations.network_status.as_deref();
         let attachments = annotation.map(|text| networks::read(text, &addresses)).unwrap_or_default();
+        let containers = spec.containers(&status);
         Self {
             version: metadata.resource_version,
             uid: metadata.uid,
@@ -59,11 +88,15 @@ impl From<raw::Pod> for Pod {
             node: spec.node_name,
             host_ip: status.host_ip(),
             addresses: if host_network { Vec::new() } else { addresses },
+            host_network,
             attachments,
             started_ms: status.start_time.as_ref().or(metadata.creation_timestamp.as_ref()).map(milliseconds),
             connected_ms: status.connected().map(milliseconds),
             over: matches!(&*status.phase, "Succeeded" | "Failed"),
             stopped_ms: status.stopped().map(milliseconds),
+            labels: metadata.labels,
+            containers,
+            ready: status.ready(),
         }
     }
 }
@@ -99,6 +132,29 @@ mod tests {
         let started = pod.started_ms.unwrap();
         assert_eq!(pod.connected_ms, Some(started + 2000));
         assert_eq!((pod.over, pod.stopped_ms), (false, None));
+        assert!(pod.ready);
+        assert_eq!(pod.labels.get("app").map(String::as_str), Some("web"));
+    }
+
+    #[test]
+    fn containers_bear_their_ids_and_ports() {
+        let id = "1f".repeat(32);
+        let pod = pod(
+            &json!({"containers": [{"name": "c", "ports": [{"name": "http", "containerPort": 8080}, {"containerPort": 53, "protocol": "UDP"},
+                    {"containerPort": 99999}]}, {"name": "waiting", "ports": null}],
+                "initContainers": [{"name": "sidecar", "restartPolicy": "Always"}], "ephemeralContainers": null}),
+            &json!({"containerStatuses": [{"name": "c", "containerID": format!("containerd://{id}")}, {"name": "waiting", "containerID": ""}],
+                "initContainerStatuses": [{"name": "sidecar", "containerID": "docker://2"}]}),
+        );
+        let names: Vec<&str> = pod.containers.iter().map(|container| &*container.name).collect();
+        assert_eq!(names, ["c", "waiting", "sidecar"]);
+        let ids: Vec<bool> = pod.containers.iter().map(|container| container.id.is_some()).collect();
+        assert_eq!(ids, [true, false, false], "what is no id of a runtime is none");
+        assert_eq!(pod.containers[0].id, ContainerId::parse(&id));
+        let ports: Vec<(&str, u16, u8)> =
+            pod.containers[0].ports.iter().map(|port| (&*port.name, port.number, port.protocol)).collect();
+        assert_eq!(ports, [("http", 8080, 6), ("", 53, 17)]);
+        assert!(!pod.ready);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use k8s_openapi::api::core::v1::Service as ApiService;
 use serde::Deserialize;
 
-use super::{Told, or_default};
+use super::{Told, or_default, pod::Labels};
 use crate::id::Uid;
 
 /// A service.
@@ -18,6 +18,8 @@ pub(crate) struct Service {
     pub(crate) namespace: String,
     /// ClusterIPs, external addresses, addresses of its load balancer; none for headless ones.
     pub(crate) addresses: Vec<IpAddr>,
+    /// Labels of the pods behind it; empty where somebody else says who is.
+    pub(crate) selector: Labels,
 }
 
 impl Told for Service {
@@ -46,13 +48,14 @@ impl From<raw::Service> for Service {
             name: metadata.name,
             namespace: metadata.namespace,
             addresses,
+            selector: spec.selector,
         }
     }
 }
 
 /// Services as the API server writes them.
 mod raw {
-    use super::{Deserialize, Uid, or_default};
+    use super::{Deserialize, Labels, Uid, or_default};
 
     #[derive(Deserialize)]
     pub(super) struct Service {
@@ -81,6 +84,8 @@ mod raw {
         pub(super) cluster_ips: Vec<String>,
         #[serde(rename = "externalIPs", deserialize_with = "or_default")]
         pub(super) external_ips: Vec<String>,
+        #[serde(deserialize_with = "or_default")]
+        pub(super) selector: Labels,
     }
 
     #[derive(Default, Deserialize)]

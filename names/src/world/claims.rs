@@ -34,9 +34,11 @@ impl World {
             host: NONE,
             kind,
             gone: false,
+            on_node: false,
             listing,
             claims: Box::default(),
             remembered: 0,
+            details: None,
         };
         let number = self.things.insert(thing) as u32;
         self.things_by_uid.insert(uid, number);
@@ -73,6 +75,7 @@ impl World {
         }
         gone.gone = true;
         let (kind, uid) = (gone.kind, gone.uid);
+        self.version += 1;
         self.counts[kind as usize] -= 1;
         self.things_by_uid.remove(&uid);
         self.set_subnets(thing, &[]);
@@ -80,6 +83,7 @@ impl World {
     }
 
     fn begin_claim(&mut self, thing: u32, claim: Claim, since: Since) {
+        self.version += 1;
         let Claim { key, role, network } = claim;
         let tenure = Tenure { thing, network, role, from: since.from, settled: since.settled, until: u64::MAX };
         self.macs += usize::from(matches!(key, Key::Mac(_)));
@@ -93,6 +97,7 @@ impl World {
     }
 
     fn end_claim(&mut self, thing: u32, claim: Claim, until: u64) {
+        self.version += 1;
         let Claim { key, role, network } = claim;
         let ended = self.holders.get_mut(&key).is_some_and(|holders| holders.end(thing, role, network, until));
         if ended {
@@ -105,6 +110,7 @@ impl World {
     pub(super) fn forget_if_unused(&mut self, thing: u32) {
         let unused = self.things.get(thing as usize).is_some_and(|thing| thing.gone && thing.remembered == 0);
         if unused {
+            self.forget_details(thing);
             let owner = self.things.remove(thing as usize).owner;
             self.drop_owner(owner);
         }

@@ -59,7 +59,7 @@ impl World {
     }
 }
 
-fn addresses(thing: &Thing) -> Vec<IpAddr> {
+pub(super) fn addresses(thing: &Thing) -> Vec<IpAddr> {
     let ip = |key| match key {
         Key::Ip(address) => Some(address),
         Key::Mac(_) => None,

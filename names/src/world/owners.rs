@@ -40,6 +40,7 @@ impl World {
         self.owners[number as usize].listing = Some((watched, self.listing(watched.watch())));
         let parent = workload.owner.as_ref().map_or(NONE, |reference| self.refer(reference));
         let before = std::mem::replace(&mut self.owners[number as usize].parent, parent);
+        self.version += u64::from(before != parent);
         self.drop_owner(before);
     }
 
@@ -65,19 +66,19 @@ impl World {
     pub(super) fn set_owner(&mut self, thing: u32, reference: Option<&Reference>) {
         let owner = reference.map_or(NONE, |reference| self.refer(reference));
         let before = std::mem::replace(&mut self.things[thing as usize].owner, owner);
+        self.version += u64::from(before != owner);
         self.drop_owner(before);
+    }
+
+    /// The workloads above `owner`, nearest first.
+    pub(super) fn chain(&self, owner: u32) -> impl Iterator<Item = &Owner> {
+        let next = |owner: &&Owner| self.owners.get(owner.parent as usize);
+        std::iter::successors(self.owners.get(owner as usize), next).take(STEPS + 1)
     }
 
     /// The workload at the top of the chain that begins with `owner`.
     pub(super) fn top(&self, owner: u32) -> Option<&Owner> {
-        let mut top = self.owners.get(owner as usize)?;
-        for _ in 0..STEPS {
-            match self.owners.get(top.parent as usize) {
-                Some(parent) => top = parent,
-                None => break,
-            }
-        }
-        Some(top)
+        self.chain(owner).last()
     }
 
     /// One that referred to `owner` does so no more.

@@ -14,6 +14,9 @@ impl World {
         let thing = self.thing(pod.uid, Kind::Pod, &pod.name, &pod.namespace);
         self.set_owner(thing, pod.owner.as_ref());
         self.set_host(thing, pod);
+        self.set_details(thing, pod);
+        let on_node = pod.host_network && !pod.over;
+        self.version += u64::from(std::mem::replace(&mut self.things[thing as usize].on_node, on_node) != on_node);
         if pod.over {
             self.finish_pod(thing, pod, now, listed);
         } else {
@@ -51,7 +54,8 @@ impl World {
     fn set_host(&mut self, thing: u32, pod: &Pod) {
         let Some(name) = &pod.node else { return };
         let host = self.host(name);
-        self.things[thing as usize].host = host;
+        let before = std::mem::replace(&mut self.things[thing as usize].host, host);
+        self.version += u64::from(before != host);
         if self.hosts[host as usize].address.is_none() {
             self.hosts[host as usize].address = pod.host_ip;
         }

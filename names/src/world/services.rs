@@ -15,6 +15,7 @@ impl World {
             super::claims::Since { from: now.saturating_sub(TOLD_LATE_MS), settled: now }
         };
         self.hold(thing, claims, since, now);
+        self.set_selector(thing, &service.selector);
     }
 
     /// A service is gone.

@@ -31,6 +31,9 @@ impl World {
     fn list_bytes(&self) -> usize {
         let claims: usize = self.things.iter().map(|(_, thing)| thing.claims.len() * size_of::<Claim>()).sum();
         let holders: usize = self.holders.values().map(Holders::heap_bytes).sum();
-        claims + holders + self.ended.capacity() * size_of::<super::Ended>()
+        let details: usize =
+            self.things.iter().filter_map(|(_, thing)| thing.details.as_ref()).map(|it| it.bytes()).sum();
+        let containers = self.containers.capacity() * (size_of::<(crate::id::ContainerId, u32)>() + 1);
+        claims + holders + details + containers + self.ended.capacity() * size_of::<super::Ended>()
     }
 }

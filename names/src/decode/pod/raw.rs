@@ -1,6 +1,6 @@
 //! Pods as the API server writes them.
 
-use super::{Deserialize, IpAddr, Time, Uid, or_default, owner};
+use super::{ContainerId, Deserialize, IpAddr, Labels, Port, Time, Uid, or_default, owner, protocol};
 
 #[derive(Deserialize)]
 pub(super) struct Pod {
@@ -23,6 +23,8 @@ pub(super) struct Meta {
     pub(super) owner_references: Vec<owner::Reference>,
     #[serde(deserialize_with = "or_default")]
     pub(super) annotations: Annotations,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) labels: Labels,
 }
 
 #[derive(Default, Deserialize)]
@@ -37,6 +39,53 @@ pub(super) struct Annotations {
 pub(super) struct Spec {
     pub(super) node_name: Option<String>,
     pub(super) host_network: bool,
+    #[serde(deserialize_with = "or_default")]
+    init_containers: Vec<Specified>,
+    #[serde(deserialize_with = "or_default")]
+    containers: Vec<Specified>,
+    #[serde(deserialize_with = "or_default")]
+    ephemeral_containers: Vec<Specified>,
+}
+
+impl Spec {
+    /// All containers, with the ids in `status`.
+    pub(super) fn containers(&self, status: &Status) -> Vec<super::Container> {
+        let all = self.containers.iter().chain(&self.init_containers).chain(&self.ephemeral_containers);
+        all.map(|container| container.with(status)).collect()
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Specified {
+    name: String,
+    #[serde(deserialize_with = "or_default")]
+    ports: Vec<RawPort>,
+}
+
+impl Specified {
+    fn with(&self, status: &Status) -> super::Container {
+        let port = |port: &RawPort| {
+            Some(Port {
+                name: port.name.clone(),
+                number: u16::try_from(port.container_port).ok()?,
+                protocol: protocol(&port.protocol)?,
+            })
+        };
+        super::Container {
+            name: self.name.clone(),
+            id: status.statuses().find(|other| other.name == self.name).and_then(Container::id),
+            ports: self.ports.iter().filter_map(port).collect(),
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RawPort {
+    name: String,
+    container_port: u32,
+    protocol: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -56,9 +105,20 @@ pub(super) struct Status {
     init_container_statuses: Vec<Container>,
     #[serde(deserialize_with = "or_default")]
     container_statuses: Vec<Container>,
+    #[serde(deserialize_with = "or_default")]
+    ephemeral_container_statuses: Vec<Container>,
 }
 
 impl Status {
+    fn statuses(&self) -> impl Iterator<Item = &Container> {
+        let others = self.init_container_statuses.iter().chain(&self.ephemeral_container_statuses);
+        self.container_statuses.iter().chain(others)
+    }
+
+    pub(super) fn ready(&self) -> bool {
+        self.conditions.iter().any(|condition| condition.r#type == "Ready" && condition.status == "True")
+    }
+
     pub(super) fn host_ip(&self) -> Option<IpAddr> {
         self.host_ip.as_ref()?.parse().ok()
     }
@@ -104,8 +164,18 @@ struct Condition {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Container {
+    name: String,
+    #[serde(rename = "containerID")]
+    container_id: Option<String>,
     #[serde(deserialize_with = "or_default")]
     state: State,
+}
+
+impl Container {
+    /// `containerd://0123...`
+    fn id(&self) -> Option<ContainerId> {
+        ContainerId::parse(self.container_id.as_ref()?.rsplit('/').next()?)
+    }
 }
 
 #[derive(Default, Deserialize)]
