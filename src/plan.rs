@@ -219,6 +219,7 @@ fn config(rules: Rules, args: &CaptureArgs, around: &Surroundings) -> CaptureCon
         spare_sets: 0,
         after: None,
         drops_only: false,
+        pods: !is_local(args),
         dns_ports: Vec::new(),
         agent_ip: around.address,
         node: Arc::clone(&around.node),

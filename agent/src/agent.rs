@@ -27,7 +27,7 @@ use crate::{
     packets::Packets,
     preflight::preflight,
     time::Anchor,
-    trace::{Links, Tracer},
+    trace::{Links, Places, Tracer},
     worker::{self, Finish},
 };
 
@@ -57,8 +57,9 @@ pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<A
     let Observer { running, topology, notices, attached } =
         observer::start(&config, source, loaded.programs, links.clone(), stop.clone())?;
     let anchor = Anchor::take();
-    let tracer = Tracer::new(links, only(&config, source));
-    let mut begin = Start { config: &config, tracer, topology: topology.clone(), anchor, cpus: cpus as u32 };
+    let tracer = Tracer::new(links, places(&config, source));
+    let (topology_too, limits) = (topology.clone(), Vec::new());
+    let mut begin = Start { config: &config, tracer, topology: topology_too, anchor, cpus: cpus as u32, limits };
     let (features, limits) = Features::begin(&mut begin);
     let outbox = Outbox::new(sink, config.node.clone(), anchor, notices);
     let finish = Finish::default();
@@ -79,10 +80,10 @@ pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<A
     Ok(Agent { thread: Some(thread), finish, attached, running, filter: Mutex::new(loaded.filter), limits })
 }
 
-/// The namespace that programs are told to look at, where it is only one: as the kernel knows it.
-fn only(config: &CaptureConfig, source: NetnsSource) -> Option<u32> {
+/// Where programs at tracepoints look, which do so in all namespaces unless they are told otherwise.
+fn places(config: &CaptureConfig, source: NetnsSource) -> Places {
     if source != NetnsSource::Single {
-        return None;
+        return Places::All;
     }
     let own = || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| enter::key(socket.as_fd()));
     let key = match &config.netns {
@@ -90,7 +91,8 @@ fn only(config: &CaptureConfig, source: NetnsSource) -> Option<u32> {
         NetNs::All | NetNs::Current => own(),
     };
     // One that has gone since: a key that no namespace has.
-    Some(key.unwrap_or(0))
+    let key = key.unwrap_or(0);
+    if config.pods { Places::Home(key) } else { Places::One(key) }
 }
 
 /// Removes filters of tc that agents which were killed left in this network namespace. [`start`] does so too, where it looks.

@@ -86,11 +86,32 @@ impl Links {
     }
 }
 
+/// Which namespaces are looked at, by their keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Places {
+    /// All, as they are.
+    All,
+    /// One, which programs tell as 0.
+    One(u32),
+    /// All, of which one is told as 0: what becomes of its packets elsewhere is of interest too.
+    Home(u32),
+}
+
+impl Places {
+    const fn globals(self) -> [(&'static str, u32); 2] {
+        let (kind, key) = match self {
+            Self::All => (0, 0),
+            Self::One(key) => (1, key),
+            Self::Home(key) => (2, key),
+        };
+        [("ONE_NETNS", kind), ("HOME_NETNS", key)]
+    }
+}
+
 /// Loads and attaches for the features of one capture.
 pub(crate) struct Tracer {
     links: Links,
-    /// The only namespace that is looked at, as the kernel knows it; programs tell it as 0.
-    only: Option<u32>,
+    places: Places,
     kernel: Option<Kernel>,
 }
 
@@ -101,8 +122,8 @@ struct Kernel {
 }
 
 impl Tracer {
-    pub(crate) fn new(links: Links, only: Option<u32>) -> Self {
-        Self { links, only, kernel: None }
+    pub(crate) const fn new(links: Links, places: Places) -> Self {
+        Self { links, places, kernel: None }
     }
 
     /// Loads programs and attaches them.
@@ -110,7 +131,7 @@ impl Tracer {
     /// # Errors
     /// Why not, as the end of a sentence ("this kernel ..."); nothing of it is attached then.
     pub(crate) fn begin(&mut self, wanted: &Wanted<'_>) -> Result<Traced, String> {
-        let globals = [("ONE_NETNS", u32::from(self.only.is_some())), ("ONLY_NETNS", self.only.unwrap_or(0))];
+        let globals = self.places.globals();
         let kernel = self.kernel()?;
         let mut loader = EbpfLoader::new();
         loader.btf(None);

@@ -83,6 +83,8 @@ pub struct CaptureConfig {
     pub dns_ports: Vec<u16>,
     /// Namespaces to look at.
     pub netns: NetNs,
+    /// The namespace that is looked at is a node's: what becomes of its packets in the namespaces of pods belongs to it.
+    pub pods: bool,
     /// Interfaces to take; all when empty.
     pub interfaces: Vec<NamePattern>,
     /// Interfaces to leave out; wins over `interfaces`.

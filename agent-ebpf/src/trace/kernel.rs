@@ -10,12 +10,13 @@ use crate::members::{
     OFF_SK_RCV_SADDR, OFF_SK_STATE, OFF_SK_V6_DADDR, OFF_SK_V6_RCV_SADDR,
 };
 
-/// 0: all namespaces, told apart by their keys. 1: only the one whose key is `ONLY_NETNS`, which is told as 0.
+/// 0: all namespaces, told apart by their keys. 1: only the one whose key is `HOME_NETNS`, which is told as 0. 2: that one as
+/// 0, the others by their keys.
 #[unsafe(no_mangle)]
 static ONE_NETNS: Global<u32> = Global::new(0);
 /// See [`ONE_NETNS`].
 #[unsafe(no_mangle)]
-static ONLY_NETNS: Global<u32> = Global::new(0);
+static HOME_NETNS: Global<u32> = Global::new(0);
 
 /// `AF_INET` and `AF_INET6` of include/linux/socket.h.
 const AF_INET: u16 = 2;
@@ -36,12 +37,11 @@ pub(crate) fn read<T>(base: usize, offset: &Global<u32>) -> Option<T> {
 #[inline(always)]
 pub(crate) fn netns(net: usize) -> Option<u32> {
     let key = read::<u32>(net, &OFF_NET_COOKIE)?;
-    if ONE_NETNS.load() == 0 {
-        Some(key)
-    } else if key == ONLY_NETNS.load() {
-        Some(0)
-    } else {
-        None
+    match ONE_NETNS.load() {
+        0 => Some(key),
+        _ if key == HOME_NETNS.load() => Some(0),
+        1 => None,
+        _ => Some(key),
     }
 }
 

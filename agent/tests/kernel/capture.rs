@@ -33,6 +33,7 @@ pub(crate) fn config(prefix: &str) -> CaptureConfig {
         spare_sets: 0,
         after: None,
         drops_only: false,
+        pods: false,
         dns_ports: Vec::new(),
         agent_ip: None,
         node: Arc::from("test"),

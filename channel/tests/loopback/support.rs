@@ -54,6 +54,7 @@ pub(crate) fn config() -> CaptureConfig {
         spare_sets: 0,
         after: None,
         drops_only: false,
+        pods: false,
         dns_ports: Vec::new(),
         agent_ip: None,
         node: "".into(),

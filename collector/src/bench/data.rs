@@ -33,6 +33,7 @@ pub fn config(mode: Mode) -> CaptureConfig {
         spare_sets: 0,
         after: None,
         drops_only: false,
+        pods: false,
         dns_ports: Vec::new(),
         agent_ip: None,
         node: "bench".into(),
