@@ -4,17 +4,17 @@
 //! Owns the order in which features are asked. Must not know how packets are counted.
 
 mod drops;
+mod nat;
 
 use flow::{CaptureConfig, Feature as Asked, FlowRecord};
 
 use crate::{account::tuple::Tuple, time::Anchor, topology::Shared, trace::Tracer};
 
 /// Who begins what, one line each: later ones annotate after earlier ones.
-const BEGINNINGS: &[(Asked, Begin)] = &[(Asked::PktDrop, drops::begin)];
+const BEGINNINGS: &[(Asked, Begin)] = &[(Asked::PktDrop, drops::begin), (Asked::PktTranslation, nat::begin)];
 
 /// A flow of which a record is being made.
 #[derive(Clone, Copy, Debug)]
-#[expect(dead_code, reason = "read by features")]
 pub(crate) struct About<'a> {
     /// Its five-tuple.
     pub(crate) tuple: &'a Tuple,
@@ -51,6 +51,8 @@ pub(crate) struct Start<'a> {
     pub(crate) anchor: Anchor,
     /// How many CPUs there may be.
     pub(crate) cpus: u32,
+    /// What a feature that begins will not be able to tell, in sentences.
+    pub(crate) limits: Vec<String>,
 }
 
 /// What a feature's `begin` tells: itself, or one sentence why this kernel or these rights do not give it, or not all of it.
@@ -67,16 +69,15 @@ impl Features {
     /// Begins the features that were asked for. What cannot be had is told in sentences; the others go on.
     pub(crate) fn begin(start: &mut Start<'_>) -> (Self, Vec<String>) {
         let mut features = Self::default();
-        let mut limits = Vec::new();
         for (feature, begin) in BEGINNINGS {
             if start.config.features.contains(feature) {
                 match begin(start) {
                     Ok(feature) => features.0.push(feature),
-                    Err(sentence) => limits.push(sentence),
+                    Err(sentence) => start.limits.push(sentence),
                 }
             }
         }
-        (features, limits)
+        (features, std::mem::take(&mut start.limits))
     }
 
     pub(crate) fn collect(&mut self) {

@@ -8,6 +8,7 @@ pub(crate) mod conntrack;
 pub(crate) mod link;
 pub(crate) mod nsid;
 pub(crate) mod sockets;
+pub(crate) mod stream;
 pub(crate) mod tc;
 
 use std::{
@@ -64,7 +65,7 @@ impl Requests {
     }
 
     /// For messages of another protocol.
-    fn of(protocol: isize) -> io::Result<Self> {
+    pub(crate) fn of(protocol: isize) -> io::Result<Self> {
         let mut socket = Socket::new(protocol)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
@@ -162,21 +163,30 @@ fn frame(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
 }
 
 /// Splits a datagram; with a sequence number, answers to other requests are left out.
-fn parse(mut datagram: &[u8], sequence: Option<u32>) -> Answer {
-    let mut answer = Answer::default();
+fn parse(datagram: &[u8], sequence: Option<u32>) -> Answer {
+    let mut messages = Vec::new();
+    let (interrupted, end) = walk(datagram, sequence, &mut |kind, body| {
+        messages.push(Message { kind, body: body.to_vec() });
+    });
+    Answer { messages, interrupted, end }
+}
+
+/// Goes through a datagram as [`parse`] does, copying nothing: whether a dump was interrupted, and its result, once it came.
+fn walk(mut datagram: &[u8], sequence: Option<u32>, each: &mut dyn FnMut(u16, &[u8])) -> (bool, Option<i32>) {
+    let (mut interrupted, mut end) = (false, None);
     while let (Some(length), Some(kinds), Some(number)) = (word(datagram, 0), word(datagram, 4), word(datagram, 8)) {
         let Some(body) = datagram.get(HEADER..length as usize) else { break };
         let [kind, flags] = halves(kinds);
         if sequence.is_none_or(|sequence| sequence == number) {
-            answer.interrupted |= sequence.is_some() && flags & DUMP_INTERRUPTED != 0;
+            interrupted |= sequence.is_some() && flags & DUMP_INTERRUPTED != 0;
             match kind {
-                ERROR | DONE => answer.end = Some(word(body, 0).map_or(0, |code| (code as i32).saturating_neg())),
-                _ => answer.messages.push(Message { kind, body: body.to_vec() }),
+                ERROR | DONE => end = Some(word(body, 0).map_or(0, |code| (code as i32).saturating_neg())),
+                _ => each(kind, body),
             }
         }
         datagram = datagram.get((length as usize).next_multiple_of(4)..).unwrap_or_default();
     }
-    answer
+    (interrupted, end)
 }
 
 fn halves(word: u32) -> [u16; 2] {

@@ -3,6 +3,7 @@
 //! Must not know interfaces. A namespace is entered by threads that live for that purpose only.
 
 pub(crate) mod enter;
+pub(crate) mod follow;
 pub(crate) mod watch;
 
 use std::{

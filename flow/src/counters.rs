@@ -57,6 +57,8 @@ counters! {
     accepted, "accepted", false;
     /// Buffers that the filter turned away.
     rejected, "filtered out", false;
+    /// Records or packets that the part of the filter which runs after the kernel turned away.
+    filtered, "filtered after the kernel", false;
     /// Buffers of the capture's own traffic, left out.
     own, "own traffic", false;
     /// Buffers left out by `--sampling`.
@@ -75,6 +77,10 @@ counters! {
     lost_packet_bytes, "lost bytes: packet ring full", true;
     /// Ring or map entries that the agent could not read.
     lost_unreadable, "lost: unreadable", true;
+    /// Translated connections for which there was no room: their flows do not name the other side.
+    lost_translations, "lost: translations", true;
+    /// How often the kernel had no room for what it tells features (then all there is was read anew).
+    event_overflows, "overflows of kernel events", false;
     /// Packets lost between agent and collector because the queue was full.
     lost_queue, "lost: queue full", true;
     /// Batches that never arrived, by their sequence numbers.

@@ -1,4 +1,6 @@
-//! Connections that address translation gives other names (include/uapi/linux/netfilter/nfnetlink_conntrack.h).
+//! Connection tracking: its entries, and those that come and go (include/uapi/linux/netfilter/nfnetlink_conntrack.h).
+//!
+//! Must not know what is done with translated connections.
 
 use std::{
     io,
@@ -8,14 +10,27 @@ use std::{
 use flow::Own;
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
-use super::{Message, Requests, attributes::Attributes};
+use super::{
+    Message, Requests,
+    attributes::Attributes,
+    stream::{Groups, Lister},
+};
 
-/// `NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET`.
+/// `NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW`, kind of answers and of what has come.
+const NEW: u16 = 0x100;
+/// `IPCTNL_MSG_CT_GET`.
 const GET: u16 = 0x101;
+/// `IPCTNL_MSG_CT_DELETE`.
+const DELETE: u16 = 0x102;
+/// Groups of what has come and what has gone. Addresses never change in between, so changes of state are not asked for.
+const GROUPS: [u32; 2] = [1, 3];
 /// `struct nfgenmsg`.
 const HEADER: usize = 4;
 const TUPLE_ORIGINAL: u16 = 1;
 const TUPLE_REPLY: u16 = 2;
+const ZONE: u16 = 18;
+/// The zone of one direction, within a tuple.
+const TUPLE_ZONE: u16 = 3;
 const TUPLE_IP: u16 = 1;
 const IP_V4_SOURCE: u16 = 1;
 const IP_V4_DESTINATION: u16 = 2;
@@ -48,23 +63,75 @@ pub fn translated(address: IpAddr) -> io::Result<Vec<Own>> {
     Ok(found)
 }
 
-/// The two ends of one direction.
+/// The two ends of one direction. Ports are 0 where the protocol has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Tuple {
-    source: SocketAddr,
-    destination: SocketAddr,
+pub(crate) struct Tuple {
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
+    /// IP protocol number.
+    pub(crate) protocol: u8,
+}
+
+/// What an entry says of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// As its first packet was when it came.
+    pub(crate) original: Tuple,
+    /// As replies are when they come.
+    pub(crate) reply: Tuple,
+    /// Zone of the first packet's direction; 0 is the usual one.
+    pub(crate) zone: u16,
+    /// It has just been removed.
+    pub(crate) gone: bool,
+}
+
+impl Entry {
+    /// Reads a message; `None` when it is about something else.
+    pub(crate) fn parse(kind: u16, body: &[u8]) -> Option<Self> {
+        if !matches!(kind, NEW | DELETE) {
+            return None;
+        }
+        let attributes = Attributes(body.get(HEADER..)?);
+        let original = attributes.clone().find(TUPLE_ORIGINAL)?;
+        let zone = attributes.clone().find(ZONE).or_else(|| Attributes(original).find(TUPLE_ZONE));
+        Some(Self {
+            original: Tuple::parse(original)?,
+            reply: Tuple::parse(attributes.find(TUPLE_REPLY)?)?,
+            zone: zone.and_then(be16).unwrap_or(0),
+            gone: kind == DELETE,
+        })
+    }
+
+    /// Replies do not come from where, and go to where, the first packet said.
+    pub(crate) fn is_translated(&self) -> bool {
+        (self.original.source, self.original.destination) != (self.reply.destination, self.reply.source)
+    }
+}
+
+/// Hears of entries that come and go in the namespace of the calling thread. Needs CAP_NET_ADMIN.
+pub(crate) fn hear() -> io::Result<Groups> {
+    Groups::join(NETLINK_NETFILTER, &GROUPS)
+}
+
+/// Reads the entries of the namespace of the calling thread. Needs CAP_NET_ADMIN.
+pub(crate) fn lister() -> io::Result<Lister> {
+    Lister::open(NETLINK_NETFILTER)
+}
+
+/// Asks for all entries, of both families.
+pub(crate) fn begin(lister: &mut Lister) -> io::Result<()> {
+    lister.begin(GET, &[libc::AF_UNSPEC as u8, 0, 0, 0])
 }
 
 impl Tuple {
     fn parse(bytes: &[u8]) -> Option<Self> {
         let (ip, protocol) = (Attributes(bytes).find(TUPLE_IP)?, Attributes(bytes).find(TUPLE_PROTOCOL)?);
-        if Attributes(protocol).find(PROTOCOL_NUMBER)?.first() != Some(&TCP) {
-            return None;
-        }
-        let end = |v4, v6, port| Some(SocketAddr::new(address(ip, v4, v6)?, be16(Attributes(protocol).find(port)?)?));
+        let port = |kind| Attributes(protocol).find(kind).and_then(be16).unwrap_or(0);
+        let end = |v4, v6, kind| Some(SocketAddr::new(address(ip, v4, v6)?, port(kind)));
         Some(Self {
             source: end(IP_V4_SOURCE, IP_V6_SOURCE, PROTOCOL_SOURCE_PORT)?,
             destination: end(IP_V4_DESTINATION, IP_V6_DESTINATION, PROTOCOL_DESTINATION_PORT)?,
+            protocol: *Attributes(protocol).find(PROTOCOL_NUMBER)?.first()?,
         })
     }
 
@@ -91,6 +158,9 @@ fn other_name(message: &Message, of: IpAddr) -> Option<Own> {
     let attributes = Attributes(message.body.get(HEADER..)?);
     let original = Tuple::parse(attributes.clone().find(TUPLE_ORIGINAL)?)?;
     let reply = Tuple::parse(attributes.clone().find(TUPLE_REPLY)?)?;
+    if original.protocol != TCP {
+        return None;
+    }
     let lives = state(attributes).is_none_or(|state| state < TIME_WAIT);
     // A reply goes back the way: its source is where the connection really leads.
     (lives && original.has(of) && !reply.has(of)).then_some(Own::Connection(reply.destination, reply.source))
@@ -148,6 +218,19 @@ mod tests {
     }
 
     #[test]
+    fn entries_tell_both_directions_their_zone_and_whether_they_are_translated() {
+        let direct = entry(["10.0.0.1:40000", "10.0.0.2:80"], ["10.0.0.2:80", "10.0.0.1:40000"], 3);
+        assert!(!Entry::parse(NEW, &direct.body).unwrap().is_translated());
+        let service = entry(["10.0.0.1:40000", "10.96.0.1:80"], ["10.0.0.2:8080", "10.0.0.1:40000"], 3);
+        let zoned = Body(service.body).attribute(ZONE, &7u16.to_be_bytes());
+        let entry = Entry::parse(DELETE, &zoned.0).unwrap();
+        assert!(entry.is_translated() && entry.gone);
+        assert_eq!((entry.zone, entry.original.protocol), (7, TCP));
+        assert_eq!(entry.reply.source, "10.0.0.2:8080".parse().unwrap());
+        assert_eq!(Entry::parse(GET, &zoned.0), None);
+    }
+
+    #[test]
     fn ipv6_has_other_names_too() {
         let entry = entry(["[fd00::5]:4000", "[fd00:96::1]:443"], ["[2001:db8::1]:6443", "[2001:db8::b]:5100"], 3);
         assert!(other_name(&entry, "fd00::5".parse().unwrap()).is_some());
@@ -156,6 +239,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_message_is_read_without_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
+            Entry::parse(NEW, &body);
             other_name(&Message { kind: 0x100, body }, IpAddr::from([10, 0, 0, 1]));
         }
     }
