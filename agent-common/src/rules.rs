@@ -4,13 +4,15 @@
 use crate::{
     parse::{Address, Headers, ICMP, ICMPV6, SCTP, TCP, UDP},
     types::{
-        ACTION_ACCEPT, ACTION_REJECT, COND_DIRECTION, COND_DPORT, COND_ICMP_CODE, COND_ICMP_TYPE, COND_NET, COND_PORT,
-        COND_PROTO, COND_SPORT, COND_TCP, MAX_RULES, Rule,
+        ACTION_ACCEPT, ACTION_REJECT, COND_DIRECTED, COND_DIRECTION, COND_DPORT, COND_ICMP_CODE, COND_ICMP_TYPE,
+        COND_NET, COND_PORT, COND_PROTO, COND_SPORT, COND_TCP, MAX_RULES, Rule,
     },
 };
 
 /// Conditions on ports.
 const ANY_PORT: u32 = COND_PORT | COND_SPORT | COND_DPORT;
+/// Conditions on addresses.
+const ANY_END: u32 = COND_NET | COND_DIRECTED;
 /// Conditions on ICMP.
 const ANY_ICMP: u32 = COND_ICMP_TYPE | COND_ICMP_CODE;
 
@@ -29,11 +31,13 @@ pub struct RuleTable {
     pub count: u32,
     /// `ACTION_*` for packets that no rule matches.
     pub default_action: u32,
+    /// Sets that rules refer to, as bits: where there are none, nobody looks for the sets of addresses.
+    pub sets: u32,
     /// The rules; first match decides.
     pub rules: [Rule; MAX_RULES],
 }
 
-const _: () = assert!(size_of::<RuleTable>() == 8 + MAX_RULES * size_of::<Rule>());
+const _: () = assert!(size_of::<RuleTable>() == 12 + MAX_RULES * size_of::<Rule>());
 
 impl RuleTable {
     /// A table of these rules, or `None` when there are more than [`MAX_RULES`].
@@ -41,9 +45,11 @@ impl RuleTable {
     /// Packets that no rule matches are rejected if any rule accepts, else accepted; rules for the capture's own traffic
     /// do not count as accepting.
     pub fn new(rules: &[Rule]) -> Option<Self> {
-        let mut table = Self { count: 0, default_action: u32::from(ACTION_ACCEPT), rules: [Rule::ANY; MAX_RULES] };
+        let default_action = u32::from(ACTION_ACCEPT);
+        let mut table = Self { count: 0, default_action, sets: 0, rules: [Rule::ANY; MAX_RULES] };
         for (slot, rule) in table.rules.get_mut(..rules.len())?.iter_mut().zip(rules) {
             *slot = *rule;
+            table.sets |= rule.net_set | rule.peer_set | rule.src_set | rule.dst_set;
             if rule.action == ACTION_ACCEPT {
                 table.default_action = u32::from(ACTION_REJECT);
             }
@@ -72,12 +78,23 @@ impl Rule {
         net_mask: [0; 4],
         peer: [0; 4],
         peer_mask: [0; 4],
+        src: [0; 4],
+        src_mask: [0; 4],
+        dst: [0; 4],
+        dst_mask: [0; 4],
+        net_set: 0,
+        peer_set: 0,
+        src_set: 0,
+        dst_set: 0,
     };
 }
 
-/// What becomes of a packet: one of `ACTION_*`. `direction` is 0 for ingress, 1 for egress.
-pub fn verdict<A: Address>(table: &RuleTable, headers: &Headers<A>, direction: u8) -> u8 {
-    let decided = (0..GROUPS).find_map(|group| decided_by(table, group, headers, direction));
+/// What becomes of a packet: one of `ACTION_*`. `direction` is 0 for ingress, 1 for egress; `sets` tells the sets of an
+/// address as bits, and is asked only if rules refer to sets.
+pub fn verdict<A: Address>(table: &RuleTable, headers: &Headers<A>, direction: u8, sets: impl Fn(&A) -> u32) -> u8 {
+    let has_sets = table.sets != 0 && headers.family != 0;
+    let ends = if has_sets { [sets(&headers.src), sets(&headers.dst)] } else { [0; 2] };
+    let decided = (0..GROUPS).find_map(|group| decided_by(table, group, headers, ends, direction));
     decided.unwrap_or(table.default_action as u8)
 }
 
@@ -86,7 +103,13 @@ pub fn verdict<A: Address>(table: &RuleTable, headers: &Headers<A>, direction: u
 ///
 /// The kernel's verifier walks through this once, whichever group it is, and not once for each rule of the table.
 #[inline(always)]
-pub fn decided_by<A: Address>(table: &RuleTable, group: u32, headers: &Headers<A>, direction: u8) -> Option<u8> {
+pub fn decided_by<A: Address>(
+    table: &RuleTable,
+    group: u32,
+    headers: &Headers<A>,
+    ends: [u32; 2],
+    direction: u8,
+) -> Option<u8> {
     // A power of two, so that the verifier sees from the mask alone that this is inside of the table.
     let group = group & (GROUPS - 1);
     let (groups, _) = table.rules.as_chunks::<{ GROUP as usize }>();
@@ -94,7 +117,7 @@ pub fn decided_by<A: Address>(table: &RuleTable, group: u32, headers: &Headers<A
         if group * GROUP + number as u32 >= table.count {
             break;
         }
-        if matches(rule, headers, direction) {
+        if matches(rule, headers, ends, direction) {
             return Some(rule.action);
         }
     }
@@ -103,7 +126,7 @@ pub fn decided_by<A: Address>(table: &RuleTable, group: u32, headers: &Headers<A
 
 /// Whether every condition of `rule` holds; the cheapest are tested first.
 #[inline(always)]
-pub fn matches<A: Address>(rule: &Rule, headers: &Headers<A>, direction: u8) -> bool {
+pub fn matches<A: Address>(rule: &Rule, headers: &Headers<A>, ends: [u32; 2], direction: u8) -> bool {
     let conditions = rule.conditions;
     if conditions & COND_PROTO != 0 && (rule.proto != headers.proto || headers.family == 0) {
         return false;
@@ -120,7 +143,7 @@ pub fn matches<A: Address>(rule: &Rule, headers: &Headers<A>, direction: u8) -> 
     if conditions & ANY_ICMP != 0 && !icmp_matches(rule, headers) {
         return false;
     }
-    conditions & COND_NET == 0 || ends_match(rule, headers)
+    conditions & ANY_END == 0 || ends_match(rule, headers, ends)
 }
 
 #[inline(always)]
@@ -155,15 +178,28 @@ fn icmp_matches<A>(rule: &Rule, headers: &Headers<A>) -> bool {
         && (rule.conditions & COND_ICMP_CODE == 0 || u16::from(rule.icmp_code) == code)
 }
 
-/// One end in `net` and the other in `peer`, either way round.
+/// Source and destination where they are asked for, and one end in `net` and the other in `peer`, either way round.
 #[inline(always)]
-fn ends_match<A: Address>(rule: &Rule, headers: &Headers<A>) -> bool {
-    if rule.family != headers.family {
+fn ends_match<A: Address>(rule: &Rule, headers: &Headers<A>, ends: [u32; 2]) -> bool {
+    if rule.family != headers.family && rule.family != 0 {
         return false;
     }
-    let (src, dst) = (headers.src.words(), headers.dst.words());
-    (contains::<A>(&rule.net, &rule.net_mask, src) && contains::<A>(&rule.peer, &rule.peer_mask, dst))
-        || (contains::<A>(&rule.net, &rule.net_mask, dst) && contains::<A>(&rule.peer, &rule.peer_mask, src))
+    let (src, dst) = ((headers.src.words(), ends[0]), (headers.dst.words(), ends[1]));
+    if rule.conditions & COND_DIRECTED != 0
+        && !(is_in::<A>(&rule.src, &rule.src_mask, rule.src_set, src)
+            && is_in::<A>(&rule.dst, &rule.dst_mask, rule.dst_set, dst))
+    {
+        return false;
+    }
+    let net = |end| is_in::<A>(&rule.net, &rule.net_mask, rule.net_set, end);
+    let peer = |end| is_in::<A>(&rule.peer, &rule.peer_mask, rule.peer_set, end);
+    rule.conditions & COND_NET == 0 || (net(src) && peer(dst)) || (net(dst) && peer(src))
+}
+
+/// Whether an end, its address and its sets, is in a network and in sets.
+#[inline(always)]
+fn is_in<A: Address>(net: &[u32; 4], mask: &[u32; 4], set: u32, (address, sets): ([u32; 4], u32)) -> bool {
+    set & !sets == 0 && contains::<A>(net, mask, address)
 }
 
 #[inline(always)]

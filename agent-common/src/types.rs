@@ -163,7 +163,7 @@ pub struct IfaceKey {
 
 /// One filter rule. A condition whose bit is not set in `conditions` holds for every packet.
 ///
-/// `net` is matched against one end and `peer` against the other, either way round.
+/// `net` and `net_set` are matched against one end, `peer` and `peer_set` against the other, either way round.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -173,7 +173,7 @@ pub struct Rule {
     pub action: u8,
     /// IP protocol number.
     pub proto: u8,
-    /// 4 or 6: family of `net` and `peer`.
+    /// 4 or 6: family of the networks; 0 where there are none, [`NO_FAMILY`] where they are of both.
     pub family: u8,
     /// 0 ingress, 1 egress.
     pub direction: u8,
@@ -199,7 +199,30 @@ pub struct Rule {
     pub peer: [u32; 4],
     /// Mask of `peer`.
     pub peer_mask: [u32; 4],
+    /// Network of the source.
+    pub src: [u32; 4],
+    /// Mask of `src`.
+    pub src_mask: [u32; 4],
+    /// Network of the destination.
+    pub dst: [u32; 4],
+    /// Mask of `dst`.
+    pub dst_mask: [u32; 4],
+    /// Sets, as bits, that the end in `net` has to be in, all of them.
+    pub net_set: u32,
+    /// The same for the end in `peer`.
+    pub peer_set: u32,
+    /// The same for the source.
+    pub src_set: u32,
+    /// The same for the destination.
+    pub dst_set: u32,
 }
+
+/// [`Rule::family`] that no packet has: two networks of one rule are of different families.
+pub const NO_FAMILY: u8 = 255;
+
+/// Value of the maps of sets, whose keys are addresses: the sets that an address is in, as bits, for each of the two rule
+/// tables. A packet is judged by one table, so that sets and rules change together.
+pub type SetMasks = [u32; 2];
 
 /// [`Rule::action`]: leave the packet out.
 pub const ACTION_REJECT: u8 = 0;
@@ -224,8 +247,10 @@ pub const COND_TCP: u32 = 1 << 5;
 pub const COND_ICMP_TYPE: u32 = 1 << 6;
 /// Condition: `icmp_code`.
 pub const COND_ICMP_CODE: u32 = 1 << 7;
-/// Condition: `net` (and `peer`, which is all-zero mask where it was not given).
+/// Condition: `net`, `peer`, `net_set`, `peer_set`; masks and sets are all zero where one was not given.
 pub const COND_NET: u32 = 1 << 8;
+/// Condition: `src`, `dst`, `src_set`, `dst_set`; the same.
+pub const COND_DIRECTED: u32 = 1 << 9;
 
 /// Most rules that fit into the kernel's table.
 pub const MAX_RULES: usize = 64;
@@ -237,5 +262,5 @@ const _: () = {
     assert!(size_of::<FlowValue>() == 56);
     assert!(size_of::<FallbackRecord>() == 48 + 8 + 56);
     assert!(size_of::<PacketHead>() == 32);
-    assert!(size_of::<Rule>() == 4 + 8 + 24 + 64);
+    assert!(size_of::<Rule>() == 4 + 8 + 24 + 64 + 64 + 16);
 };

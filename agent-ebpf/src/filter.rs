@@ -10,7 +10,7 @@ use aya_ebpf::helpers::bpf_get_prandom_u32;
 use crate::{
     counters,
     maps::{RULES, RULES_ACTIVE},
-    settings::{RULES_ROOM, SAMPLING},
+    settings::{RULES_ROOM, SAMPLING, SETS_ROOM},
     work::Parked,
 };
 
@@ -47,9 +47,10 @@ pub(crate) fn accepted<A: Parked>(headers: &Headers<A>, direction: u8) -> bool {
 pub(crate) fn by_rules<A: Parked>(direction: u8) -> bool {
     // Read once: all groups are of the same table.
     let active = RULES_ACTIVE.get(0).copied().unwrap_or(0) & 1;
+    let ends = if SETS_ROOM.load() == 0 { 0 } else { A::ends(active) };
     let mut action = UNDECIDED;
     for group in 0..GROUPS {
-        action = A::by_group(active, group, u32::from(direction));
+        action = A::by_group(active, group, u32::from(direction), ends);
         if action != UNDECIDED {
             break;
         }
@@ -62,12 +63,28 @@ pub(crate) fn by_rules<A: Parked>(direction: u8) -> bool {
     false
 }
 
+/// Sets of source and destination of the headers in work memory, in the lower and the upper half.
+#[inline(always)]
+pub(crate) fn ends<A: Parked>(active: u32) -> u64 {
+    if SETS_ROOM.load() == 0 {
+        return 0;
+    }
+    let (Some(headers), Some(table)) = (A::headers(), RULES.get(active)) else { return 0 };
+    // Frames that are not IP have MAC addresses in the place of addresses.
+    if table.sets == 0 || headers.family == 0 {
+        return 0;
+    }
+    let sets = |address: &A| address.masks().map_or(0, |[zero, one]| if active & 1 == 0 { *zero } else { *one });
+    u64::from(sets(&headers.src)) | u64::from(sets(&headers.dst)) << 32
+}
+
 /// What one group of rules says: `ACTION_*`, or [`UNDECIDED`].
 #[inline(always)]
-pub(crate) fn by_group<A: Parked>(active: u32, group: u32, direction: u32) -> u32 {
+pub(crate) fn by_group<A: Parked>(active: u32, group: u32, direction: u32, ends: u64) -> u32 {
     if RULES_ROOM.load() == 0 {
         return u32::from(ACTION_ACCEPT);
     }
     let (Some(headers), Some(table)) = (A::headers(), RULES.get(active)) else { return u32::from(ACTION_ACCEPT) };
-    decided_by(table, group, headers, direction as u8).map_or(UNDECIDED, u32::from)
+    let ends = if SETS_ROOM.load() == 0 { [0; 2] } else { [ends as u32, (ends >> 32) as u32] };
+    decided_by(table, group, headers, ends, direction as u8).map_or(UNDECIDED, u32::from)
 }

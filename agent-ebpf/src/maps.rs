@@ -3,7 +3,7 @@
 use agent_common::{
     fragment::{FragmentKey, FragmentValue},
     rules::RuleTable,
-    types::{COUNTERS as COUNTER_COUNT, FallbackRecord, FlowKey4, FlowKey6, FlowValue, IfaceKey, PacketHead},
+    types::{COUNTERS as COUNTER_COUNT, FallbackRecord, FlowKey4, FlowKey6, FlowValue, IfaceKey, PacketHead, SetMasks},
 };
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
@@ -15,6 +15,7 @@ use crate::work::Work;
 
 const NO_PREALLOC: usize = BPF_F_NO_PREALLOC as usize;
 const FLOWS: usize = 65_536;
+const SETS: usize = 65_536;
 const RING: usize = 1 << 20;
 /// Bytes of a frame that fit into [`Scratch`]: the longest IP packet, its Ethernet header and tags.
 pub(crate) const SCRATCH_FRAME: usize = 65_536 + 64;
@@ -52,6 +53,12 @@ pub(crate) static GENERATION: Array<u32, 1> = Array::new();
 pub(crate) static RULES: Array<RuleTable, 2> = Array::new();
 #[btf_map]
 pub(crate) static RULES_ACTIVE: Array<u32, 1> = Array::new();
+
+/// Addresses that are in a set which rules refer to.
+#[btf_map]
+pub(crate) static SETS4: HashMap<[u8; 4], SetMasks, SETS, NO_PREALLOC> = HashMap::new();
+#[btf_map]
+pub(crate) static SETS6: HashMap<[u8; 16], SetMasks, SETS, NO_PREALLOC> = HashMap::new();
 
 /// Indexed by `agent_common::types::Counter`.
 #[btf_map]

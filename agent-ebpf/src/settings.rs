@@ -17,6 +17,9 @@ pub(crate) static SAMPLING: Global<u32> = Global::new(1);
 /// How many rules the table may hold at most; 0 when there are none.
 #[unsafe(no_mangle)]
 pub(crate) static RULES_ROOM: Global<u32> = Global::new(0);
+/// Whether rules may refer to sets of addresses; 0 leaves looking for them out.
+#[unsafe(no_mangle)]
+pub(crate) static SETS_ROOM: Global<u32> = Global::new(0);
 /// Packet ring of a CPU: `(cpu >> RING_SHIFT) & RING_MASK`.
 #[unsafe(no_mangle)]
 pub(crate) static RING_SHIFT: Global<u32> = Global::new(0);

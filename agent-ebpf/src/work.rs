@@ -5,10 +5,13 @@
 use agent_common::{
     fragment::FragmentKey,
     parse::{Address, Headers, Link},
-    types::{FlowKey, FlowKey4, FlowKey6, FlowValue},
+    types::{FlowKey, FlowKey4, FlowKey6, FlowValue, SetMasks},
 };
 
-use crate::{filter, maps::WORK};
+use crate::{
+    filter,
+    maps::{SETS4, SETS6, WORK},
+};
 
 /// One program at a time uses the memory of a CPU: programs of this kind run with softirqs disabled.
 #[repr(C)]
@@ -57,16 +60,27 @@ pub(crate) trait Parked: Address + 'static {
     fn headers() -> Option<&'static mut Headers<Self>>;
     /// The place for the key of a flow that is being entered.
     fn key() -> Option<&'static mut FlowKey<Self>>;
-    /// What a group of rules says of the headers; a function of its own, so that the verifier walks through it once.
-    fn by_group(active: u32, group: u32, direction: u32) -> u32;
+    /// Sets of an address in both tables; `None` when it is in none.
+    fn masks(&self) -> Option<&'static SetMasks>;
+    /// Sets of source and destination, lower and upper half. This and the next are functions of their own, so that the
+    /// verifier walks through them once.
+    fn ends(active: u32) -> u64;
+    /// What a group of rules says of the headers.
+    fn by_group(active: u32, group: u32, direction: u32, ends: u64) -> u32;
 }
 
 macro_rules! parked {
-    ($address:ty, $headers:ident, $key:ident, $group:ident) => {
+    ($address:ty, $headers:ident, $key:ident, $sets:ident, $ends:ident, $group:ident) => {
         #[inline(never)]
         #[unsafe(no_mangle)]
-        extern "C" fn $group(active: u32, group: u32, direction: u32) -> u32 {
-            filter::by_group::<$address>(active, group, direction)
+        extern "C" fn $ends(active: u32) -> u64 {
+            filter::ends::<$address>(active)
+        }
+
+        #[inline(never)]
+        #[unsafe(no_mangle)]
+        extern "C" fn $group(active: u32, group: u32, direction: u32, ends: u64) -> u32 {
+            filter::by_group::<$address>(active, group, direction, ends)
         }
 
         impl Parked for $address {
@@ -83,12 +97,23 @@ macro_rules! parked {
             }
 
             #[inline(always)]
-            fn by_group(active: u32, group: u32, direction: u32) -> u32 {
-                $group(active, group, direction)
+            fn masks(&self) -> Option<&'static SetMasks> {
+                // SAFETY: the entry stays while the program runs. User space writes to it what this table does not look at.
+                unsafe { $sets.get(self) }
+            }
+
+            #[inline(always)]
+            fn ends(active: u32) -> u64 {
+                $ends(active)
+            }
+
+            #[inline(always)]
+            fn by_group(active: u32, group: u32, direction: u32, ends: u64) -> u32 {
+                $group(active, group, direction, ends)
             }
         }
     };
 }
 
-parked!([u8; 4], headers4, key4, group4);
-parked!([u8; 16], headers6, key6, group6);
+parked!([u8; 4], headers4, key4, SETS4, ends4, group4);
+parked!([u8; 16], headers6, key6, SETS6, ends6, group6);

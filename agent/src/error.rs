@@ -72,6 +72,27 @@ pub enum AgentError {
         /// How many there are, own traffic included.
         given: usize,
     },
+    /// More sets of addresses than rules can refer to.
+    #[error("{given} sets of addresses are too many: {most} fit")]
+    TooManySets {
+        /// How many there are.
+        given: usize,
+        /// How many fit.
+        most: usize,
+    },
+    /// More addresses than the kernel's maps hold.
+    #[error(
+        "{given} addresses in the sets of a filter are too many: {most} fit; a network (--cidr) or fewer objects take less"
+    )]
+    TooManyAddresses {
+        /// How many there are.
+        given: usize,
+        /// How many fit.
+        most: usize,
+    },
+    /// Sets for a capture that was begun without any and without room for some.
+    #[error("this capture was begun without sets of addresses: none can be added while it runs")]
+    NoRoomForSets,
     /// The kernel did not take the programs.
     #[error("the kernel refused the eBPF programs: {0}")]
     Load(String),

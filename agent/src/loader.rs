@@ -2,6 +2,7 @@
 
 pub(crate) mod filter;
 pub(crate) mod rules;
+pub(crate) mod sets;
 pub(crate) mod settings;
 
 use std::{
@@ -67,6 +68,7 @@ pub(crate) struct KernelCounters(PerCpuArray<MapData, u64>);
 /// Loads everything; rules are in force before this returns.
 pub(crate) fn load(config: &CaptureConfig, source: NetnsSource, cpus: u32) -> Result<Loaded, AgentError> {
     let table = table(config)?;
+    sets::of(&config.sets)?;
     let result = load_with(config, source, cpus, &table);
     match (result, source.without_cast()) {
         (Err(_), Some(probing)) => load_with(config, probing, cpus, &table),

@@ -28,12 +28,12 @@ fn words(address: [u8; 4]) -> [u32; 4] {
 
 fn decide4(rules: &[Rule], frame: &[u8], direction: u8) -> u8 {
     let headers = parse::ipv4(frame, parse::link(frame, Layer::Ethernet).l3).unwrap();
-    verdict(&RuleTable::new(rules).unwrap(), &headers, direction)
+    verdict(&RuleTable::new(rules).unwrap(), &headers, direction, |_| 0)
 }
 
 fn decide6(rules: &[Rule], frame: &[u8]) -> u8 {
     let headers = parse::ipv6(frame, parse::link(frame, Layer::Ethernet).l3).unwrap();
-    verdict(&RuleTable::new(rules).unwrap(), &headers, 0)
+    verdict(&RuleTable::new(rules).unwrap(), &headers, 0, |_| 0)
 }
 
 fn udp4(src: u16, dst: u16) -> Vec<u8> {
@@ -222,13 +222,13 @@ fn a_later_fragment_has_ports_once_its_first_one_was_seen() {
     let mut headers = parse::ipv4(&frame[..], 14).unwrap();
     assert_eq!(headers.piece, Piece::Later);
     let table = RuleTable::new(&rules).unwrap();
-    assert_eq!(verdict(&table, &headers, 0), ACTION_REJECT);
+    assert_eq!(verdict(&table, &headers, 0, |_| 0), ACTION_REJECT);
     headers.selector = [3, 4];
     headers.selector_known = true;
-    assert_eq!(verdict(&table, &headers, 0), ACTION_ACCEPT);
+    assert_eq!(verdict(&table, &headers, 0, |_| 0), ACTION_ACCEPT);
     headers.proto = TCP;
     let flags = RuleTable::new(&[Rule { conditions: COND_TCP, ..accept() }]).unwrap();
-    assert_eq!(verdict(&flags, &headers, 0), ACTION_REJECT, "it has no flags of its own");
+    assert_eq!(verdict(&flags, &headers, 0, |_| 0), ACTION_REJECT, "it has no flags of its own");
 }
 
 #[test]
@@ -240,9 +240,9 @@ fn a_frame_that_is_not_ip_matches_no_condition_on_ip() {
         net4([0; 4], 0, accept()),
         Rule { conditions: COND_ICMP_TYPE, ..accept() },
     ] {
-        assert_eq!(verdict(&RuleTable::new(&[rule]).unwrap(), &headers, 0), ACTION_REJECT);
+        assert_eq!(verdict(&RuleTable::new(&[rule]).unwrap(), &headers, 0, |_| 0), ACTION_REJECT);
     }
-    assert_eq!(verdict(&RuleTable::new(&[accept()]).unwrap(), &headers, 0), ACTION_ACCEPT);
+    assert_eq!(verdict(&RuleTable::new(&[accept()]).unwrap(), &headers, 0, |_| 0), ACTION_ACCEPT);
 }
 
 #[test]

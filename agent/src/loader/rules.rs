@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::error::AgentError;
 use agent_common::{
     rules::RuleTable,
     types::{
-        ACTION_ACCEPT, ACTION_OWN, ACTION_REJECT, COND_DIRECTION, COND_DPORT, COND_ICMP_CODE, COND_ICMP_TYPE, COND_NET,
+        ACTION_ACCEPT, ACTION_OWN, ACTION_REJECT, COND_DIRECTION, COND_DPORT, COND_ICMP_CODE, COND_ICMP_TYPE,
         COND_PORT, COND_PROTO, COND_SPORT, COND_TCP, MAX_RULES, Rule,
     },
 };
@@ -13,9 +14,8 @@ use flow::{
     CaptureConfig, Own,
     rules::{Action, Direction, Ports},
 };
-use ipnet::IpNet;
 
-use crate::error::AgentError;
+mod ends;
 
 const TCP: u8 = 6;
 
@@ -40,7 +40,7 @@ pub(crate) fn of(rules: &[flow::Rule], own: &[Own]) -> Result<Table, AgentError>
 
 /// How many rules the programs look at: none where there are none and never will be, else as many as the table holds.
 pub(crate) const fn room(config: &CaptureConfig) -> usize {
-    let none = config.rules.is_empty() && config.own.is_empty() && config.spare_rules == 0;
+    let none = config.rules.is_empty() && config.own.is_empty() && config.spare_rules == 0 && config.spare_sets == 0;
     if none { 0 } else { MAX_RULES }
 }
 
@@ -53,8 +53,9 @@ fn own_rules(own: &Own) -> Vec<Rule> {
 
 /// Everything from and to an address: networks are matched either way round.
 fn whole_address(address: IpAddr) -> Rule {
+    let net = Some(address.into());
     let mut rule = Rule { action: ACTION_OWN, ..Rule::ANY };
-    set_nets(&mut rule, Some(address.into()), None);
+    ends::put(&mut rule, &flow::Rule { net, ..flow::Rule::default() });
     rule
 }
 
@@ -65,18 +66,17 @@ fn connection(local: SocketAddr, remote: SocketAddr) -> [Rule; 2] {
         rule.conditions = COND_PROTO | COND_SPORT | COND_DPORT;
         rule.sport[0] = [from.port(); 2];
         rule.dport[0] = [to.port(); 2];
-        set_nets(&mut rule, Some(from.ip().to_canonical().into()), Some(to.ip().to_canonical().into()));
+        let ends = [from, to].map(|end| Some(end.ip().to_canonical().into()));
+        ends::put(&mut rule, &flow::Rule { net: ends[0], peer: ends[1], ..flow::Rule::default() });
         rule
     })
 }
 
 fn rule(from: &flow::Rule) -> Rule {
-    let flow::Rule {
-        action, net, peer, direction, protocol, port, sport, dport, tcp_flags, icmp_type, icmp_code, ..
-    } = from;
+    let flow::Rule { action, direction, protocol, port, sport, dport, tcp_flags, icmp_type, icmp_code, .. } = from;
     let mut rule = Rule::ANY;
     rule.action = if *action == Action::Accept { ACTION_ACCEPT } else { ACTION_REJECT };
-    set_nets(&mut rule, *net, *peer);
+    ends::put(&mut rule, from);
     set(&mut rule, COND_DIRECTION, *direction, |rule, value| rule.direction = u8::from(value == Direction::Egress));
     set(&mut rule, COND_PROTO, *protocol, |rule, value| rule.proto = value);
     set(&mut rule, COND_PORT, *port, |rule, value| rule.port = ranges(value));
@@ -94,31 +94,6 @@ fn set<T>(rule: &mut Rule, condition: u32, value: Option<T>, to: impl FnOnce(&mu
         rule.conditions |= condition;
         to(rule, value);
     }
-}
-
-fn set_nets(rule: &mut Rule, net: Option<IpNet>, peer: Option<IpNet>) {
-    let Some(family) = net.or(peer) else { return };
-    rule.conditions |= COND_NET;
-    rule.family = if matches!(family, IpNet::V4(_)) { 4 } else { 6 };
-    (rule.net, rule.net_mask) = net.map_or(([0; 4], [0; 4]), words);
-    (rule.peer, rule.peer_mask) = peer.map_or(([0; 4], [0; 4]), words);
-}
-
-/// Network and mask in words of network byte order.
-fn words(net: IpNet) -> ([u32; 4], [u32; 4]) {
-    (address(net.network()), address(net.netmask()))
-}
-
-fn address(address: IpAddr) -> [u32; 4] {
-    let mut words = [0; 4];
-    let octets = match address {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
-    };
-    for (word, bytes) in words.iter_mut().zip(octets.chunks_exact(4)) {
-        *word = u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    }
-    words
 }
 
 fn ranges(ports: Ports) -> [[u16; 2]; 2] {
@@ -145,7 +120,7 @@ mod tests {
         let frame = udp_frame();
         let link = parse::link(frame.as_slice(), Layer::Ethernet);
         let headers = parse::ipv4(frame.as_slice(), link.l3).unwrap();
-        verdict(&table(config).unwrap().0, &headers, 1)
+        verdict(&table(config).unwrap().0, &headers, 1, |_| 0)
     }
 
     fn with(rule: flow::Rule) -> CaptureConfig {

@@ -7,7 +7,7 @@ use flow::{
     config::{Mode, NetNs},
 };
 
-use super::rules;
+use super::{rules, sets};
 use crate::{btf::Btf, netns::enter};
 
 /// Longest frame that is taken when there is no `--snaplen`: the longest IP packet with its Ethernet header and tags.
@@ -130,6 +130,7 @@ fn globals(config: &CaptureConfig, source: NetnsSource, rings: usize, cpus: u32)
         ("SNAPLEN", snaplen),
         ("SAMPLING", config.sampling.max(1)),
         ("RULES_ROOM", rules::room(config) as u32),
+        ("SETS_ROOM", u32::from(sets::room(config))),
         ("RING_SHIFT", cpus.max(1).next_power_of_two().ilog2().saturating_sub(rings.ilog2())),
         ("RING_MASK", rings as u32 - 1),
         ("NETNS_SOURCE", kind),
@@ -144,9 +145,11 @@ fn sizes(config: &CaptureConfig, packets: bool, (rings, ring): (usize, u32), cpu
     let (rings, fallback) = if packets { (rings, UNUSED_RING) } else { (0, FALLBACK_RING) };
     let scratch = if packets { cpus.max(1) } else { 1 };
     let flow_maps = FLOW_MAPS.iter().map(|name| (*name, flows));
+    let sets = sets::entries(config);
+    let others = [("FALLBACK", fallback), ("SCRATCH", scratch), ("SETS4", sets), ("SETS6", sets)];
     let size = |number| if number < rings { ring } else { UNUSED_RING };
     let packet_rings = PACKET_RINGS.iter().enumerate().map(|(number, name)| (*name, size(number)));
-    flow_maps.chain(packet_rings).chain([("FALLBACK", fallback), ("SCRATCH", scratch)]).collect()
+    flow_maps.chain(packet_rings).chain(others).collect()
 }
 
 #[cfg(test)]

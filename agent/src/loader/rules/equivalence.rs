@@ -11,7 +11,7 @@ use agent_common::{
 use flow::{
     CaptureConfig,
     config::Mode,
-    rules::{Action, Direction, Ports},
+    rules::{Action, Direction, Ports, Sets},
 };
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -36,9 +36,14 @@ struct Packet {
     known: bool,
 }
 
+/// One of few addresses.
+fn address(v6: bool, end: u8) -> IpAddr {
+    if v6 { IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, u16::from(end)]) } else { IpAddr::from([10, end, 0, end]) }
+}
+
 impl Packet {
     fn address(&self, end: u8) -> IpAddr {
-        if self.v6 { IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, u16::from(end)]) } else { IpAddr::from([10, end, 0, end]) }
+        address(self.v6, end)
     }
 
     fn selector(&self) -> [u16; 2] {
@@ -80,14 +85,16 @@ impl Packet {
         }
     }
 
-    fn kernel(&self, table: &RuleTable) -> u8 {
+    fn kernel(&self, table: &RuleTable, sets: &Sets) -> u8 {
         let direction = u8::from(self.egress);
         match (self.address(self.ends.0), self.address(self.ends.1)) {
             (IpAddr::V4(src), IpAddr::V4(dst)) => {
-                verdict(table, &self.headers(4, src.octets(), dst.octets()), direction)
+                let headers = self.headers(4, src.octets(), dst.octets());
+                verdict(table, &headers, direction, |address| sets.of((*address).into()))
             }
             (IpAddr::V6(src), IpAddr::V6(dst)) => {
-                verdict(table, &self.headers(6, src.octets(), dst.octets()), direction)
+                let headers = self.headers(6, src.octets(), dst.octets());
+                verdict(table, &headers, direction, |address| sets.of((*address).into()))
             }
             _ => unreachable!("both ends are of one family"),
         }
@@ -123,12 +130,28 @@ fn ports() -> impl Strategy<Value = Option<Ports>> {
     option::weighted(0.2, (range(), option::of(range())).prop_map(|(first, second)| Ports { first, second }))
 }
 
-fn nets() -> impl Strategy<Value = (Option<IpNet>, Option<IpNet>)> {
-    let net = || option::weighted(0.3, select(&NETS[..]).prop_map(|text| text.parse::<IpNet>().unwrap()));
-    // Rules that mix families are refused before they get here.
-    (net(), net()).prop_filter(
-        "one family",
-        |nets| !matches!(nets, (Some(a), Some(b)) if a.max_prefix_len() != b.max_prefix_len()),
+/// Up to three sets of the addresses that packets have.
+fn sets() -> impl Strategy<Value = Vec<Vec<IpAddr>>> {
+    let address = (any::<bool>(), 0_u8..3).prop_map(|(v6, end)| address(v6, end));
+    prop::collection::vec(prop::collection::vec(address, 0..5), 0..=3)
+}
+
+/// A rule with nothing but conditions on ends, also those that no packet can meet: networks of both families, sets that there are not.
+fn ends() -> impl Strategy<Value = flow::Rule> {
+    let net = || option::weighted(0.2, select(&NETS[..]).prop_map(|text| text.parse::<IpNet>().unwrap()));
+    let set = || option::weighted(0.2, prop_oneof![9 => 0_u8..3, 1 => select(&[31_u8, 32, 255][..])]);
+    ((net(), net(), net(), net()), (set(), set(), set(), set())).prop_map(
+        |((net, peer, src, dst), (net_set, peer_set, src_set, dst_set))| flow::Rule {
+            net,
+            peer,
+            src,
+            dst,
+            net_set,
+            peer_set,
+            src_set,
+            dst_set,
+            ..flow::Rule::default()
+        },
     )
 }
 
@@ -138,7 +161,7 @@ fn rule() -> impl Strategy<Value = flow::Rule> {
     let direction = select(&[Direction::Ingress, Direction::Egress][..]);
     (
         select(&[Action::Accept, Action::Reject][..]),
-        nets(),
+        ends(),
         option::weighted(0.2, direction),
         option::weighted(0.3, select(&PROTOCOLS[..])),
         (ports(), ports(), ports()),
@@ -146,32 +169,33 @@ fn rule() -> impl Strategy<Value = flow::Rule> {
         (option::weighted(0.2, 0_u8..3), option::weighted(0.2, 0_u8..2)),
     )
         .prop_map(
-            |(action, (net, peer), direction, protocol, (port, sport, dport), tcp_flags, (icmp_type, icmp_code))| {
-                flow::Rule {
-                    action,
-                    net,
-                    peer,
-                    direction,
-                    protocol,
-                    port,
-                    sport,
-                    dport,
-                    tcp_flags,
-                    icmp_type,
-                    icmp_code,
-                    ..flow::Rule::default()
-                }
+            |(action, ends, direction, protocol, (port, sport, dport), tcp_flags, (icmp_type, icmp_code))| flow::Rule {
+                action,
+                direction,
+                protocol,
+                port,
+                sport,
+                dport,
+                tcp_flags,
+                icmp_type,
+                icmp_code,
+                ..ends
             },
         )
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4096))]
+    #![proptest_config(ProptestConfig::with_cases(16_384))]
     #[test]
-    fn kernel_and_reference_decide_alike(rules in prop::collection::vec(rule(), 0..6), packet in packet()) {
+    fn kernel_and_reference_decide_alike(
+        rules in prop::collection::vec(rule(), 0..6),
+        sets in sets(),
+        packet in packet(),
+    ) {
         let config = CaptureConfig { rules: rules.clone(), ..config(Mode::Flows) };
-        let kernel = packet.kernel(&table(&config).unwrap().0) == ACTION_ACCEPT;
-        let reference = flow::rules::verdict(&rules, &flow::rules::Sets::default(), &packet.subject()) == Action::Accept;
+        let sets = Sets::new(&sets);
+        let kernel = packet.kernel(&table(&config).unwrap().0, &sets) == ACTION_ACCEPT;
+        let reference = flow::rules::verdict(&rules, &sets, &packet.subject()) == Action::Accept;
         prop_assert_eq!(kernel, reference);
     }
 }
