@@ -15,7 +15,7 @@ mod verdict;
 
 pub use conflict::Conflict;
 pub use parse::{MAX_RULES, OPTIONS, Options, RuleError, parse};
-pub use sets::{MAX_SETS, Sets};
+pub use sets::{MAX_ADDRESSES, MAX_SETS, Sets};
 pub use subject::{Directions, FlagsSeen, Subject};
 pub use value::{Expected, InvalidValue};
 pub use verdict::verdict;

@@ -11,14 +11,11 @@ use aya::{
 };
 use flow::{
     CaptureConfig,
-    rules::{MAX_SETS, Sets},
+    rules::{MAX_ADDRESSES, MAX_SETS, Sets},
 };
 
 use super::{describe, take};
 use crate::error::AgentError;
-
-/// Most addresses in all sets together.
-pub(crate) const MAX_ADDRESSES: usize = 65_536;
 
 /// The maps of sets, and what is in them.
 pub(super) struct SetMaps {

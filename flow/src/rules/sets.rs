@@ -5,6 +5,9 @@ use std::{collections::HashMap, net::IpAddr};
 /// Most sets: an address's sets are a mask of 32 bits.
 pub const MAX_SETS: usize = 32;
 
+/// Most addresses in all sets together.
+pub const MAX_ADDRESSES: usize = 65_536;
+
 /// For each address the sets that it is in. Made once from [`crate::CaptureConfig::sets`], asked for each packet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sets(HashMap<IpAddr, u32>);
