@@ -18,6 +18,8 @@ pub(crate) mod files;
 #[cfg(unix)]
 mod own;
 pub(crate) mod paths;
+#[cfg(unix)]
+mod selection;
 mod sessions;
 pub(crate) mod settings;
 #[cfg(unix)]

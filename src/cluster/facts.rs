@@ -51,6 +51,7 @@ pub(crate) async fn gather(connection: &Connection, request: &Request) -> Result
         nodes,
         nodes_refused,
         server_port: connection.config.cluster_url.port_u16(),
+        default_namespace: connection.namespace.clone(),
         namespace_exists: match &request.namespace {
             Some(name) => exists(client, name).await?,
             None => false,

@@ -20,6 +20,8 @@ pub struct Facts {
     pub nodes_refused: Option<String>,
     /// Port under which the API server is reached from here; most listen on it themselves.
     pub server_port: Option<u16>,
+    /// Namespace of objects that are named without one: that of the connection.
+    pub default_namespace: String,
     /// Whether the namespace that was asked for exists already.
     pub namespace_exists: bool,
 }

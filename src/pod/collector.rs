@@ -11,13 +11,14 @@ use std::{
 
 use channel::server::{self, AgentInfo, Server};
 use collector::{Hub, Options, Origin, Started, Status, Stdout, session};
-use flow::{CaptureConfig, Own, Reason, Stop};
+use flow::{CaptureConfig, Feature, Own, Reason, Stop};
 use log::{info, warn};
 use names::{Names, Watches};
 use tokio::runtime::Runtime;
 
 use super::{
     CHANNEL_PORT, EXECUTABLES_PORT, paths,
+    selection::Selected,
     settings::Settings,
     supervisor::{Parts, Supervisor, Visits},
 };
@@ -61,7 +62,7 @@ pub(crate) fn run() -> Outcome {
         // The container was started again after the end: only files and the summary are left to serve.
         Some(summary) => {
             stop.request(Reason::User);
-            serve(&settings, Hub::ended(), Status::ended(summary), &Visits::default(), &stop)?
+            serve(&settings, Hub::ended(), Status::ended(summary), &Visits::new(0), &stop)?
         }
         None => capture(&settings, &place, &client, &runtime, &stop, &terminate)?,
     };
@@ -81,11 +82,14 @@ fn capture(
     let (names, _watches) = names(settings, client, runtime)?;
     let started = collector::start(options(settings, &names), stop.clone()).map_err(Error::failed)?;
     let Started { input, hub, status, collector } = started;
-    let server = listen(settings, place, input.clone())?;
-    let visits = Visits::default();
+    let rules = settings.config.rules.clone();
+    let selected = Selected::new(rules, settings.sets.clone(), &settings.default_namespace, names.clone());
+    let server = listen(settings, place, &selected, input.clone())?;
+    let visits = Visits::new(settings.sets.len());
     let session = serve(settings, hub, status.clone(), &visits, stop)?;
     info!("capturing {}", settings.what);
-    let parts = Parts { server: server.clone(), input, status: status.clone(), visits, names, stop: stop.clone() };
+    let (server_of, status_of) = (server.clone(), status.clone());
+    let parts = Parts { server: server_of, input, status: status_of, visits, names, selected, stop: stop.clone() };
     let mut supervisor = Supervisor::new(settings, &place.node, place.address, parts);
     while !stop.requested() && !terminate.requested() {
         supervisor.step();
@@ -124,11 +128,23 @@ fn names(settings: &Settings, client: &kube::Client, runtime: &Runtime) -> Resul
     let subnet_labels = names::subnets::parse(&settings.subnets).map_err(Error::failed)?;
     let names = Names::new();
     let _context = runtime.enter();
-    let watches = names.watch(client, &names::Options { get_subnets: settings.get_subnets, subnet_labels, ..names::Options::default() });
+    let options = names::Options {
+        get_subnets: settings.get_subnets,
+        subnet_labels,
+        objects: looks_for_objects(settings),
+        ..names::Options::default()
+    };
+    let watches = names.watch(client, &options);
     if runtime.block_on(tokio::time::timeout(NAMES, names.ready())).is_err() {
         warn!("not all names are known after {NAMES:?}: the first records may bear none");
     }
     Ok((names, watches))
+}
+
+/// Whether anything is asked of labels and containers: by the kernel's sets, by the rest of the filter, or by records of processes.
+fn looks_for_objects(settings: &Settings) -> bool {
+    let CaptureConfig { after, features, .. } = &settings.config;
+    !settings.sets.is_empty() || after.is_some() || features.contains(&Feature::Process)
 }
 
 fn options(settings: &Settings, names: &Names) -> Options {
@@ -146,9 +162,14 @@ fn options(settings: &Settings, names: &Names) -> Options {
     }
 }
 
-fn listen(settings: &Settings, place: &Place, input: collector::Input) -> Result<Server, Error> {
+fn listen(
+    settings: &Settings,
+    place: &Place,
+    selected: &Selected<Names>,
+    input: collector::Input,
+) -> Result<Server, Error> {
     let own = place.address.filter(|_| !settings.include_self).map(Own::Address);
-    let begin = CaptureConfig { own: own.into_iter().collect(), ..settings.config.clone() };
+    let begin = settings.config.clone().with(selected.selection(own.into_iter().collect()));
     let options = server::Options {
         listen: anywhere(CHANNEL_PORT),
         identity: super::identity()?,

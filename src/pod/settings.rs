@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use flow::CaptureConfig;
+use flow::{CaptureConfig, filter::SetSource};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -17,6 +17,10 @@ pub(crate) struct Settings {
     pub(crate) namespace: String,
     /// What agents and stores are told.
     pub(crate) config: CaptureConfig,
+    /// Where the addresses of the sets come from that the rules in `config` refer to.
+    pub(crate) sets: Vec<SetSource>,
+    /// Namespace of objects in `sets` that do not say theirs.
+    pub(crate) default_namespace: String,
     /// What is captured, in words.
     pub(crate) what: String,
     /// The command as typed, for the files.

@@ -15,13 +15,17 @@ use std::{
 use channel::server::{AgentInfo, Event, Server};
 use collector::{Input, NodeStatus, Status, session};
 use flow::{
-    Own, Reason, Rules, Selection, Stop,
+    Own, Reason, Rules, Stop,
     control::{AgentState, FromAgent, ToAgent},
 };
 use log::{info, warn};
 use names::Names;
 
-use super::{own::OwnTraffic, settings::Settings};
+use super::{
+    own::OwnTraffic,
+    selection::{self, Selected},
+    settings::Settings,
+};
 
 /// Time between two looks at everything that nobody tells.
 const TICK: Duration = Duration::from_millis(100);
@@ -40,9 +44,16 @@ pub(crate) struct Visits(Arc<Wishes>);
 struct Wishes {
     arrivals: AtomicU64,
     rules: Mutex<Option<Rules>>,
+    /// How many sets of addresses rules may refer to.
+    sets: usize,
 }
 
 impl Visits {
+    /// Of a capture whose rules may refer to so many sets.
+    pub(crate) fn new(sets: usize) -> Self {
+        Self(Arc::new(Wishes { sets, ..Wishes::default() }))
+    }
+
     /// The end of them that sessions see.
     pub(crate) fn handler(&self, stop: Stop) -> impl session::Handler + use<> {
         Handler { visits: self.clone(), stop }
@@ -69,6 +80,7 @@ impl session::Handler for Handler {
     }
 
     fn set_filter(&self, rules: Rules) -> Result<(), String> {
+        selection::check(&rules, self.visits.0.sets)?;
         *self.visits.rules() = Some(rules);
         Ok(())
     }
@@ -82,6 +94,7 @@ pub(crate) struct Parts {
     pub(crate) status: Status,
     pub(crate) visits: Visits,
     pub(crate) names: Names,
+    pub(crate) selected: Selected<Names>,
     pub(crate) stop: Stop,
 }
 
@@ -96,7 +109,7 @@ pub(crate) struct Supervisor {
     visits: Visits,
     arrivals: u64,
     names: Names,
-    rules: Rules,
+    selected: Selected<Names>,
     own: OwnTraffic,
     told: Vec<Own>,
     /// Why agents of nodes were lost, as long as they are.
@@ -110,7 +123,7 @@ pub(crate) struct Supervisor {
 impl Supervisor {
     /// `node` and `address` are those of this pod.
     pub(crate) fn new(settings: &Settings, node: &str, address: Option<IpAddr>, parts: Parts) -> Self {
-        let Parts { server, input, status, visits, names, stop } = parts;
+        let Parts { server, input, status, visits, names, selected, stop } = parts;
         let address = address.filter(|_| !settings.include_self);
         if let Some(address) = address {
             let port = settings.kubelet_ports.get(node).copied().unwrap_or(KUBELET);
@@ -127,7 +140,7 @@ impl Supervisor {
             visits,
             arrivals: 0,
             names,
-            rules: settings.config.rules.clone(),
+            selected,
             told: own.all(),
             own,
             lost: BTreeMap::new(),
@@ -192,18 +205,20 @@ impl Supervisor {
         }
     }
 
-    /// Rules and own traffic, when they have changed.
+    /// Rules, sets and own traffic, when they have changed.
     fn tell_agents(&mut self) {
         let rules = self.visits.rules().take();
         let own = self.own.all();
-        if rules.is_none() && own == self.told {
+        let moved = self.selected.look();
+        self.selected.news().into_iter().for_each(|news| self.input.notice(news));
+        if rules.is_none() && !moved && own == self.told {
             return;
         }
         if let Some(rules) = rules {
-            self.rules = rules;
+            self.selected.set_rules(rules);
         }
         self.told.clone_from(&own);
-        self.server.send_all(&ToAgent::Filter(Selection { rules: self.rules.clone(), sets: Vec::new(), own }));
+        self.server.send_all(&ToAgent::Filter(self.selected.selection(own)));
     }
 
     fn tell_status(&mut self) {

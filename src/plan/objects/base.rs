@@ -99,6 +99,8 @@ fn settings(capture: &Capture<'_>, nodes: &[String]) -> Result<DynamicObject, Er
         id: identity.id.clone(),
         namespace: capture.namespace(),
         config: request.plan.config.clone(),
+        sets: request.plan.sets.clone(),
+        default_namespace: capture.facts.map_or_else(|| "default".to_owned(), |facts| facts.default_namespace.clone()),
         what: request.plan.what.clone(),
         command: identity.command.clone(),
         version: VERSION.to_owned(),
