@@ -14,8 +14,12 @@ use crate::world::{
 
 mod direction;
 mod ends;
+mod networks;
+mod processes;
+mod rooms;
 
 use ends::End;
+use rooms::Rooms;
 
 /// How long a name of a record may be awaited, ms since its last packet. Kubelets of today tell a pod's address within 0.1 s of the
 /// pod's first moment (measured: 10 to 50 ms), those that look at their containers once a second within two.
@@ -25,11 +29,12 @@ pub const HOLD_MS: u64 = 3_000;
 #[derive(Clone, Debug)]
 pub struct Enricher {
     world: Arc<RwLock<World>>,
+    rooms: Rooms,
 }
 
 impl Enricher {
     pub(crate) fn new(world: Arc<RwLock<World>>) -> Self {
-        Self { world }
+        Self { world, rooms: Rooms::default() }
     }
 
     fn world(&self) -> RwLockReadGuard<'_, World> {
@@ -40,12 +45,17 @@ impl Enricher {
 impl Enrich for Enricher {
     fn enrich(&mut self, batch: &mut Batch) {
         let Body::Flows(flows) = &mut batch.body else { return };
-        let world = self.world();
+        let Self { world, rooms } = self;
+        let world = world.read().unwrap_or_else(PoisonError::into_inner);
         let made_ms = batch.time_ns / 1_000_000;
         let address = flows.records.first().and_then(|record| record.agent_ip);
         let observer = world.observer(&batch.node, address);
         for record in &mut flows.records {
-            name(&world, record, observer, made_ms);
+            let when = when(record).unwrap_or(When { start: made_ms, end: made_ms });
+            let ends = ends_of(&world, record, when);
+            let ends = rooms.correct(&world, &batch.node, record, ends, when);
+            name(&world, record, observer, ends);
+            translated(&world, record, when);
         }
     }
 
@@ -66,19 +76,41 @@ fn when(record: &FlowRecord) -> Option<When> {
     Some(When { start, end: record.time_flow_end_ms.unwrap_or(start).max(start) })
 }
 
-fn name(world: &World, record: &mut FlowRecord, observer: Option<u32>, made_ms: u64) {
-    let when = when(record).unwrap_or(When { start: made_ms, end: made_ms });
-    let source = record.src_addr.and_then(|address| world.find(address, record.src_mac, when));
-    let destination = record.dst_addr.and_then(|address| world.find(address, record.dst_mac, when));
+/// Who is at the ends, by their addresses.
+fn ends_of<'w>(world: &'w World, record: &FlowRecord, when: When) -> [Option<Found<'w>>; 2] {
+    let found = |address: Option<IpAddr>, mac| address.and_then(|address| world.find(address, mac, when));
+    [found(record.src_addr, record.src_mac), found(record.dst_addr, record.dst_mac)]
+}
+
+fn name(world: &World, record: &mut FlowRecord, observer: Option<u32>, [source, destination]: [Option<Found<'_>>; 2]) {
+    let [from, to] = [&record.src_container, &record.dst_container].map(|text| processes::read(world, text.as_deref()));
+    let (source, destination) = (from.end(source), to.end(destination));
     let hosts = [source, destination].map(|found| found.and_then(|found| found.host_number()));
     if let Some(direction) = direction::seen_from(observer, hosts[0], hosts[1]) {
         record.flow_direction = Some(direction);
     }
+    record.udns = networks::of_interfaces(world, record, source, destination);
     let label = |address: Option<IpAddr>, found: Option<Found<'_>>| label(world, address?, found);
     let labels = [label(record.src_addr, source), label(record.dst_addr, destination)];
     let [source_label, destination_label] = labels;
-    End::source(record).fill(source, source_label);
-    End::destination(record).fill(destination, destination_label);
+    if !from.keeps(record.src_k8s_type.as_deref(), source) {
+        End::source(record).fill(source, source_label);
+    }
+    if !to.keeps(record.dst_k8s_type.as_deref(), destination) {
+        End::destination(record).fill(destination, destination_label);
+    }
+    from.write(&mut record.src_container);
+    to.write(&mut record.dst_container);
+}
+
+/// Names the addresses after translation.
+fn translated(world: &World, record: &mut FlowRecord, when: When) {
+    let found = |address: Option<IpAddr>| address.and_then(|address| world.find(address, None, when));
+    let [source, destination] = [found(record.xlat_src_addr), found(record.xlat_dst_addr)];
+    let name = |found: Option<Found<'_>>| found.map(|found| Arc::clone(found.name()));
+    let namespace = |found: Option<Found<'_>>| found.and_then(|found| found.namespace().cloned());
+    (record.xlat_src_k8s_name, record.xlat_src_k8s_namespace) = (name(source), namespace(source));
+    (record.xlat_dst_k8s_name, record.xlat_dst_k8s_namespace) = (name(destination), namespace(destination));
 }
 
 fn label(world: &World, address: IpAddr, found: Option<Found<'_>>) -> Option<Arc<str>> {

@@ -8,10 +8,10 @@
 /// What makes an address somebody's, in the order in which look-ups prefer it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
-    /// An interface on a secondary network.
-    Secondary,
     /// A pod's own address.
     Pod,
+    /// An interface on a secondary network, where nothing said which network it is.
+    Secondary,
     /// A node's address.
     Node,
     /// An address under which a service is reached.
@@ -108,6 +108,21 @@ impl Holders {
             Self::One(tenure) => nearest(&[(*tenure, tenure.from, tenure.until)], start, end),
             Self::Many(tenures) => at_many(&effective(tenures), start, end),
         }
+    }
+
+    /// As [`Self::at`], but on one network only.
+    pub(crate) fn at_on(&self, network: u32, start: u64, end: u64) -> Option<Held> {
+        let there = self.as_slice().iter().filter(|tenure| tenure.network == network).copied();
+        at_many(&effective(&there.collect::<Vec<_>>()), start, end)
+    }
+
+    /// Whether several have it at that time on different secondary networks.
+    pub(crate) fn is_ambiguous(&self, start: u64, end: u64) -> bool {
+        let Self::Many(tenures) = self else { return false };
+        let there = |tenure: &&Tenure| tenure.role == Role::Secondary && tenure.from <= end && start < tenure.until;
+        let mut there = tenures.iter().filter(there);
+        let first = there.next().map(|tenure| tenure.network);
+        there.any(|tenure| Some(tenure.network) != first)
     }
 
     /// Memory on the heap, bytes.

@@ -27,6 +27,8 @@ pub struct Options {
     /// Keep labels and containers of pods and selectors of services: for [`Names::resolve`] by them, and for names of containers. About
     /// 300 bytes a pod.
     pub objects: bool,
+    /// `--enable-udn-mapping`: tell the networks of interfaces in `Udns`.
+    pub udns: bool,
 }
 
 /// What is known, and what stands in the way of knowing more.
@@ -86,6 +88,7 @@ impl Names {
         self.write(|world| {
             world.labels = Labels::new(&options.subnet_labels, options.get_subnets);
             world.with_details = options.objects;
+            world.with_udns = options.udns;
         });
         watch::start(self, client, options)
     }

@@ -73,6 +73,8 @@ struct Thing {
     listing: u32,
     /// What it has now.
     claims: Box<[Claim]>,
+    /// Of a pod: interfaces on secondary networks, and the numbers of those.
+    interfaces: Box<[(Arc<str>, u32)]>,
     /// Entries in `ended` that refer to it.
     remembered: u32,
     /// Where they are kept.
@@ -136,6 +138,8 @@ pub(crate) struct World {
     kinds: [Arc<str>; 3],
     /// Labels of subnets.
     pub(crate) labels: Labels,
+    /// Whether records bear the networks of their interfaces.
+    pub(crate) with_udns: bool,
     /// Whether details of objects are kept.
     pub(crate) with_details: bool,
     /// Pods by the containers that run in them, or ran.
@@ -166,6 +170,7 @@ impl World {
             counts: [0; 3],
             kinds: [Arc::from("Pod"), Arc::from("Node"), Arc::from("Service")],
             labels: Labels::default(),
+            with_udns: false,
             with_details: false,
             containers: HashMap::new(),
             version: 0,

@@ -225,7 +225,7 @@ async fn the_cluster_s_subnets_are_found_on_both_kinds_of_cluster() {
         (openshift, vec![("10.128.5.5", "Pods"), ("172.30.0.10", "Services"), ("10.0.3.4", "Machines")]),
     ] {
         let names = Names::new();
-        let options = Options { get_subnets: true, subnet_labels: Vec::new() };
+        let options = Options { get_subnets: true, ..Options::default() };
         let _watches = names.watch(&server(script), &options);
         for (address, label) in cases {
             until(address, || label_of(&names, address).as_deref() == Some(label)).await;

@@ -76,8 +76,9 @@ impl From<raw::Pod> for Pod {
         let raw::Pod { metadata, spec, status } = pod;
         let addresses = status.addresses();
         let host_network = spec.host_network || status.host_ip().is_some_and(|host| addresses.contains(&host));
-        let annotation = metadata.annotations.network_status.as_deref();
-        let attachments = annotation.map(|text| networks::read(text, &addresses)).unwrap_or_default();
+        let [standard, ovn] = [metadata.annotations.network_status.as_deref(), metadata.annotations.ovn.as_deref()]
+            .map(Option::unwrap_or_default);
+        let attachments = networks::join(networks::read(standard, &addresses), networks::ovn::read(ovn, &addresses));
         let containers = spec.containers(&status);
         Self {
             version: metadata.resource_version,

@@ -11,6 +11,8 @@ use crate::{
     world::tests::{T0, ip, node, pod, service},
 };
 
+mod who;
+
 fn names() -> Names {
     let names = Names::new();
     names.write(|world| {

@@ -37,6 +37,7 @@ impl World {
             on_node: false,
             listing,
             claims: Box::default(),
+            interfaces: Box::default(),
             remembered: 0,
             details: None,
         };

@@ -10,7 +10,7 @@ use flow::Mac;
 use super::{Host, Kind, Thing, World};
 use crate::{
     history::{Held, Role, Tenure},
-    id::Key,
+    id::{Key, Uid},
 };
 
 /// An object that had an address, with all that records say of it.
@@ -21,6 +21,8 @@ pub(crate) struct Found<'w> {
     network: u32,
     /// Whether it had the address at that time; else a better answer may come.
     pub(crate) certain: bool,
+    /// Whether more than the IP address tells the network.
+    pub(crate) by_interface: bool,
 }
 
 /// The time of a record: its first and its last packet, ms since the epoch.
@@ -31,12 +33,37 @@ pub(crate) struct When {
 }
 
 impl World {
-    /// Who had `address` at that time, its interface having had `mac`: on a secondary network, as a pod, node, service.
+    /// Who had `address` at that time, its interface having had `mac`: on a secondary network, as a pod, node, service. Nobody where the same
+    /// address is there on several secondary networks and nothing says which is meant.
     pub(crate) fn find(&self, address: IpAddr, mac: Option<Mac>, when: When) -> Option<Found<'_>> {
         let key = Key::ip(address);
-        let by_mac = mac.filter(|_| self.macs > 0).and_then(|mac| self.find_by_mac(key, mac, when));
-        let held = by_mac.or_else(|| self.holders.get(&key)?.at(when.start, when.end))?;
-        self.found(held)
+        if let Some(held) = mac.filter(|_| self.macs > 0).and_then(|mac| self.find_by_mac(key, mac, when)) {
+            return self.found(held).map(|found| Found { by_interface: true, ..found });
+        }
+        let holders = self.holders.get(&key)?;
+        let held = holders.at(when.start, when.end)?;
+        let ambiguous = held.tenure.role == Role::Secondary && holders.is_ambiguous(when.start, when.end);
+        self.found(held).filter(|_| !ambiguous)
+    }
+
+    /// Who had `address` at that time on that network.
+    pub(crate) fn find_on(&self, address: IpAddr, network: u32, when: When) -> Option<Found<'_>> {
+        self.found(self.holders.get(&Key::ip(address))?.at_on(network, when.start, when.end)?)
+    }
+
+    /// A pod that something else than an address tells.
+    pub(crate) fn told(&self, pod: u32) -> Option<Found<'_>> {
+        let thing = self.things.get(pod as usize)?;
+        Some(Found { world: self, thing, network: 0, certain: true, by_interface: false })
+    }
+
+    /// A pod seen at one of its interfaces: on the network of that, else on the one where it has `address`.
+    pub(crate) fn at_interface(&self, uid: Uid, interface: &str, address: IpAddr) -> Option<Found<'_>> {
+        let found = self.told(self.pod_by_uid(uid)?)?;
+        let known = found.thing.interfaces.iter().find(|(name, _)| **name == *interface).map(|(_, network)| *network);
+        let claims =
+            || found.thing.claims.iter().find(|claim| claim.key == Key::ip(address)).map(|claim| claim.network);
+        Some(Found { network: known.or_else(claims)?, by_interface: true, ..found })
     }
 
     /// The holder of an interface on a secondary network. A frame bears its address also when it only forwards, so that the IP address must be
@@ -59,7 +86,7 @@ impl World {
 
     fn found(&self, held: Held) -> Option<Found<'_>> {
         let thing = self.things.get(held.tenure.thing as usize)?;
-        Some(Found { world: self, thing, network: held.tenure.network, certain: held.certain })
+        Some(Found { world: self, thing, network: held.tenure.network, certain: held.certain, by_interface: false })
     }
 
     /// Whether pods live at `address`: in a pod subnet of a node, or, where pods live outside of those, in any private subnet.
@@ -120,6 +147,16 @@ impl<'w> Found<'w> {
     /// What it is, in words.
     pub(crate) fn kind_name(&self) -> &'w Arc<str> {
         &self.world.kinds[self.thing.kind as usize]
+    }
+
+    /// What the cluster tells it by.
+    pub(crate) fn uid(&self) -> Uid {
+        self.thing.uid
+    }
+
+    /// The number of the network; 0 is the primary one.
+    pub(crate) fn network_number(&self) -> u32 {
+        self.network
     }
 
     /// Its name.

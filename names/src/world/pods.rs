@@ -1,5 +1,7 @@
 //! Pods in the world.
 
+use std::sync::Arc;
+
 use super::{Claim, Kind, World, claims::Since};
 use crate::{decode::pod::Pod, history::Role, id::Key};
 
@@ -23,6 +25,7 @@ impl World {
             let claims = self.claims_of(pod);
             let since = self.since(thing, pod, now, listed);
             self.hold(thing, claims, since, now);
+            self.things[thing as usize].interfaces = self.interfaces_of(pod);
         }
     }
 
@@ -68,6 +71,11 @@ impl World {
         let settled = pod.connected_ms.filter(|connected| *connected >= from);
         let told = if listed { from } else { now };
         Since { from: from.min(now), settled: settled.unwrap_or(told.max(from)) }
+    }
+
+    fn interfaces_of(&mut self, pod: &Pod) -> Box<[(Arc<str>, u32)]> {
+        let named = pod.attachments.iter().filter_map(|attachment| Some((attachment, attachment.interface.as_ref()?)));
+        named.map(|(attachment, name)| (self.strings.get(name), self.network(&attachment.network))).collect()
     }
 
     fn claims_of(&mut self, pod: &Pod) -> Vec<Claim> {

@@ -29,7 +29,11 @@ impl World {
     }
 
     fn list_bytes(&self) -> usize {
-        let claims: usize = self.things.iter().map(|(_, thing)| thing.claims.len() * size_of::<Claim>()).sum();
+        let claims: usize = self
+            .things
+            .iter()
+            .map(|(_, thing)| thing.claims.len() * size_of::<Claim>() + size_of_val(&*thing.interfaces))
+            .sum();
         let holders: usize = self.holders.values().map(Holders::heap_bytes).sum();
         let details: usize =
             self.things.iter().filter_map(|(_, thing)| thing.details.as_ref()).map(|it| it.bytes()).sum();

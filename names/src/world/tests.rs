@@ -211,8 +211,13 @@ fn interfaces_on_other_networks_are_found_by_address_and_by_mac() {
     let mut world = World::new();
     let mac = |last| Mac([2, 0, 0, 0, 0, last]);
     let attachments = vec![
-        Attachment { network: "blue/macvlan".into(), addresses: vec![ip("192.168.5.2")], mac: Some(mac(1)) },
-        Attachment { network: "blue/l2".into(), addresses: Vec::new(), mac: Some(mac(2)) },
+        Attachment {
+            network: "blue/macvlan".into(),
+            addresses: vec![ip("192.168.5.2")],
+            mac: Some(mac(1)),
+            interface: None,
+        },
+        Attachment { network: "blue/l2".into(), addresses: Vec::new(), mac: Some(mac(2)), interface: None },
     ];
     world.apply_pod(&Pod { attachments, ..pod(3, "router", "10.244.1.6") }, T0, true);
     let network =
@@ -230,12 +235,55 @@ fn interfaces_on_other_networks_are_found_by_address_and_by_mac() {
 }
 
 #[test]
+fn equal_addresses_of_two_networks_are_told_apart_or_not_named() {
+    let mut world = World::new();
+    let on = |network: &str, last| Attachment {
+        network: network.into(),
+        addresses: vec![ip("192.168.5.2")],
+        mac: Some(Mac([2, 0, 0, 0, 0, last])),
+        interface: Some("net1".into()),
+    };
+    world.apply_pod(&Pod { attachments: vec![on("red", 1)], ..pod(3, "a", "10.244.1.6") }, T0, true);
+    world.apply_pod(&Pod { attachments: vec![on("blue", 2)], ..pod(4, "b", "10.244.1.7") }, T0, true);
+    let name = |mac: Option<u8>| {
+        let mac = mac.map(|last| Mac([2, 0, 0, 0, 0, last]));
+        world.find(ip("192.168.5.2"), mac, at(T0)).map(|found| found.name().to_string())
+    };
+    assert_eq!(name(Some(1)).as_deref(), Some("a"));
+    assert_eq!(name(Some(2)).as_deref(), Some("b"));
+    assert_eq!(name(None), None, "either may be meant");
+    let on = |network: &str| {
+        let number = world.networks.iter().position(|known| **known == *network).unwrap() as u32;
+        world.find_on(ip("192.168.5.2"), number, at(T0)).map(|found| found.name().to_string())
+    };
+    assert_eq!((on("red").as_deref(), on("blue").as_deref(), on("primary")), (Some("a"), Some("b"), None));
+}
+
+#[test]
+fn a_pod_s_own_address_comes_before_the_same_one_on_another_network() {
+    let mut world = World::new();
+    let attachments = vec![Attachment {
+        network: "red".into(),
+        addresses: vec![ip("10.244.1.6")],
+        mac: Some(Mac([2, 0, 0, 0, 0, 1])),
+        interface: None,
+    }];
+    world.apply_pod(&pod(3, "own", "10.244.1.6"), T0, true);
+    world.apply_pod(&Pod { attachments, ..pod(4, "other", "10.244.1.7") }, T0, true);
+    let name = |last| {
+        world.find(ip("10.244.1.6"), Some(Mac([2, 0, 0, 0, 0, last])), at(T0)).map(|found| found.name().to_string())
+    };
+    assert_eq!((name(9).as_deref(), name(1).as_deref()), (Some("own"), Some("other")));
+}
+
+#[test]
 fn a_pod_that_leaves_a_network_is_not_found_there_any_more() {
     let mut world = World::new();
     let attachments = vec![Attachment {
         network: "blue".into(),
         addresses: vec![ip("192.168.5.2")],
         mac: Some(Mac([2, 0, 0, 0, 0, 1])),
+        interface: None,
     }];
     world.apply_pod(&Pod { attachments, ..pod(3, "a", "10.244.1.6") }, T0, true);
     world.apply_pod(&pod(3, "a", "10.244.1.6"), T0 + 5_000, false);

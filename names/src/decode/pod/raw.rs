@@ -32,6 +32,8 @@ pub(super) struct Meta {
 pub(super) struct Annotations {
     #[serde(rename = "k8s.v1.cni.cncf.io/network-status")]
     pub(super) network_status: Option<String>,
+    #[serde(rename = "k8s.ovn.org/pod-networks")]
+    pub(super) ovn: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -166,7 +168,7 @@ struct Condition {
 struct Container {
     name: String,
     #[serde(rename = "containerID")]
-    container_id: Option<String>,
+    id: Option<String>,
     #[serde(deserialize_with = "or_default")]
     state: State,
 }
@@ -174,7 +176,7 @@ struct Container {
 impl Container {
     /// `containerd://0123...`
     fn id(&self) -> Option<ContainerId> {
-        ContainerId::parse(self.container_id.as_ref()?.rsplit('/').next()?)
+        ContainerId::parse(self.id.as_ref()?.rsplit('/').next()?)
     }
 }
 
