@@ -9,17 +9,17 @@ use std::{
 };
 
 use flow::{
-    Batch, Body, Closed, Counters, Reason, Sink, Stop,
+    Batch, Body, Closed, Counters, Feature, Filter, Reason, Sink, Stop,
     config::{Limits, Mode},
 };
 
 use crate::{
-    CollectorError, FileSummary, Hub, Options, Origin, Status, Stdout, Summary,
+    CollectorError, FileSummary, Hub, Options, Origin, Sieve, Status, Stdout, Summary,
     about::{About, now_ns, time_text},
     files::Files,
     hash,
     hub::Bounds,
-    ingest::{Ingest, Outputs, Steps, UNNUMBERED},
+    ingest::{Conversations, Ingest, Outputs, Steps, UNNUMBERED},
     limits::{Allowance, Timer},
     lines::{self, Lines},
     merge::Merge,
@@ -103,6 +103,7 @@ pub fn start(mut options: Options, stop: Stop) -> Result<Started, CollectorError
         // They hold where the batches come from.
         Arc::make_mut(&mut options.config).limits = Limits { time: None, bytes: None, packets: None };
     }
+    let after = after(&options)?;
     let about = Arc::new(About::new(&options));
     let mut status = Status::new(stop.clone());
     let earlier = earlier(&mut options, &about, &mut status);
@@ -124,8 +125,9 @@ pub fn start(mut options: Options, stop: Stop) -> Result<Started, CollectorError
     let hub = hub(&options, earlier.saved.life);
     let outputs = Outputs { store: store_sender, lines: lines_sender, hub: hub.clone() };
     let limits = options.config.limits;
+    let steps = Steps { after, ..steps(&mut options, &earlier) };
     let (input, receiver) = queue::channel(QUEUE_BATCHES, options.queue_bytes);
-    let ingest = Ingest::new(outputs, steps(&mut options, &earlier), status.clone(), stop.clone());
+    let ingest = Ingest::new(outputs, steps, status.clone(), stop.clone());
     let ingest = spawn("ingest", move || ingest.run(&receiver))?;
     let time = limits.time.filter(|_| options.origin == Origin::Local);
     if options.origin == Origin::Cluster {
@@ -173,8 +175,27 @@ fn hub(options: &Options, life: u64) -> Hub {
     Hub::new(bounds, life)
 }
 
-fn steps(options: &mut Options, earlier: &Earlier) -> Steps {
+/// The part of the filter that runs after the kernel. A relay gets what has passed it already.
+fn after(options: &Options) -> Result<Option<Sieve>, CollectorError> {
+    let text = options.config.after.as_deref().filter(|_| options.origin != Origin::Relay);
+    let filter = text.map(Filter::parse).transpose()?;
+    Ok(filter.map(|filter| Sieve::new(filter, options.objects.clone())))
+}
+
+/// Conversations in place of flows, if they are asked for. One agent delivers both directions together.
+fn conversations(options: &Options, interval_ns: u64) -> Option<Conversations> {
     let config = &options.config;
+    let asked = config.mode == Mode::Flows && config.features.contains(&Feature::Conversations);
+    let hold = match options.origin {
+        Origin::Local => 0,
+        Origin::Cluster => interval_ns,
+        Origin::Relay => return None,
+    };
+    asked.then(|| Conversations::new(hold))
+}
+
+fn steps(options: &mut Options, earlier: &Earlier) -> Steps {
+    let config = Arc::clone(&options.config);
     let interval = config.cache_active_timeout.as_nanos() as u64;
     Steps {
         origin: options.origin,
@@ -183,6 +204,8 @@ fn steps(options: &mut Options, earlier: &Earlier) -> Steps {
             Origin::Cluster => Merge::several(config.mode, interval),
             Origin::Local | Origin::Relay => Merge::None,
         },
+        after: None,
+        conversations: conversations(options, interval),
         allowance: Allowance::new(config.limits.packets),
         life: earlier.saved.life,
         nodes: earlier.saved.nodes.iter().map(|(name, node)| (Arc::from(name.as_str()), node.clone())).collect(),

@@ -5,6 +5,9 @@ use std::{io, path::PathBuf};
 /// Why a collector could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectorError {
+    /// The filter that runs after the kernel cannot be read; its message.
+    #[error("the filter cannot be read: {0}")]
+    Filter(#[from] flow::FilterError),
     /// The directory for output files is not usable.
     #[error("cannot create the directory {path}: {source}")]
     Directory {

@@ -11,7 +11,7 @@ use std::{
 use flow::{Batch, Body, Counters, Enrich, FlowRecord, Packet, Reason, Stop};
 
 use crate::{
-    Hub, Origin,
+    Hub, Origin, Sieve,
     about::now_ns,
     feed::data_count,
     limits::Allowance,
@@ -20,9 +20,11 @@ use crate::{
     status::Status,
 };
 
+mod conversations;
 mod hold;
 mod node;
 
+pub(crate) use conversations::Conversations;
 use hold::{Hold, Now};
 use node::Heard;
 pub(crate) use node::Node;
@@ -60,6 +62,10 @@ pub(crate) struct Steps {
     pub(crate) origin: Origin,
     pub(crate) enrich: Option<Box<dyn Enrich>>,
     pub(crate) merge: Merge,
+    /// The part of the filter that runs after the kernel.
+    pub(crate) after: Option<Sieve>,
+    /// `--conversations`
+    pub(crate) conversations: Option<Conversations>,
     pub(crate) allowance: Allowance,
     /// How many collectors of this capture there were before this one.
     pub(crate) life: u64,
@@ -102,6 +108,8 @@ impl Ingest {
         }
         let last = self.steps.merge.finish();
         self.pass_all(last);
+        let last = self.steps.conversations.as_mut().map(Conversations::finish);
+        last.into_iter().flatten().for_each(|batch| self.deliver(batch));
         self.outputs.hub.close();
         let mut nodes: Vec<String> = self.steps.nodes.keys().map(ToString::to_string).collect();
         nodes.sort_unstable();
@@ -109,7 +117,8 @@ impl Ingest {
     }
 
     fn next(&self, input: &Receiver<Batch>) -> Received<Batch> {
-        match self.steps.merge.due().into_iter().chain(self.hold.due()).min() {
+        let tied = self.steps.conversations.as_ref().and_then(Conversations::due);
+        match self.steps.merge.due().into_iter().chain(self.hold.due()).chain(tied).min() {
             None => input.recv().map_or(Received::Closed, Received::Item),
             Some(due) => input.recv_timeout(Duration::from_nanos(due.saturating_sub(self.elapsed_ns()))),
         }
@@ -161,6 +170,14 @@ impl Ingest {
             let batches = self.steps.merge.release(now.elapsed);
             self.pass_all(batches);
         }
+        self.release_conversations();
+    }
+
+    /// What has waited for the other direction long enough.
+    fn release_conversations(&mut self) {
+        let now = self.elapsed_ns();
+        let released = self.steps.conversations.as_mut().map(|tied| tied.release(now));
+        released.into_iter().flatten().for_each(|batch| self.deliver(batch));
     }
 
     fn pass_all(&mut self, batches: Vec<Batch>) {
@@ -174,7 +191,23 @@ impl Ingest {
         }
     }
 
+    /// What the rest of the filter takes, as flows or as conversations.
     fn pass(&mut self, mut batch: Batch) {
+        if let Some(sieve) = &mut self.steps.after {
+            let gone = sieve.apply(&mut batch);
+            self.status.lock().own.filtered += gone;
+        }
+        let now = self.elapsed_ns();
+        match &mut self.steps.conversations {
+            None => self.deliver(batch),
+            Some(tied) => {
+                let batches = tied.push(batch, now);
+                batches.into_iter().for_each(|batch| self.deliver(batch));
+            }
+        }
+    }
+
+    fn deliver(&mut self, mut batch: Batch) {
         self.number(&mut batch);
         let past = self.steps.allowance.cut(&mut batch.body);
         if self.steps.allowance.is_used_up() {
@@ -310,6 +343,8 @@ mod tests {
             origin: Origin::Local,
             enrich: None,
             merge: Merge::None,
+            after: None,
+            conversations: None,
             allowance: Allowance::new(limit),
             life: 0,
             nodes: HashMap::new(),

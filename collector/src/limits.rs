@@ -10,6 +10,8 @@ use std::{
 
 use flow::{Body, Reason, Stop};
 
+use crate::subset;
+
 /// Counts down to `--max-time`, whether there is traffic or not; dropping it ends the count.
 #[derive(Debug)]
 pub(crate) struct Timer {
@@ -60,9 +62,7 @@ impl Allowance {
             Body::Packets(batch) => {
                 let keep = batch.packets.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                 *left -= keep as u64;
-                let past = batch.packets.len() - keep;
-                batch.packets.truncate(keep);
-                past as u64
+                subset::truncate(batch, keep)
             }
             Body::Flows(batch) => {
                 let mut keep = 0;

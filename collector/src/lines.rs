@@ -9,7 +9,7 @@ use std::{
 
 use flow::{Batch, Body, FlowRecord, Reason, Stop};
 
-use crate::{Format, capture, open::OpenError, queue::Receiver, store::encode::object};
+use crate::{Format, capture, open::OpenError, queue::Receiver, store::encode::object, subset};
 
 mod packets;
 mod wide;
@@ -46,8 +46,9 @@ impl Lines {
                 flows.records.iter().for_each(|record| self.columns.line(out, record));
             }
             (Body::Packets(packets), format) => {
-                for packet in &packets.packets {
-                    self.interfaces.line(out, format, &batch.node, packet, packets.bytes(packet));
+                for (at, packet) in packets.packets.iter().enumerate() {
+                    let cause = subset::cause(&packets.drops, at);
+                    self.interfaces.line(out, format, &batch.node, (packet, packets.bytes(packet), cause));
                 }
             }
         }

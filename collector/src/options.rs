@@ -4,6 +4,8 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use flow::{CaptureConfig, Enrich};
 
+use crate::Objects;
+
 /// How lines on standard output look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -53,6 +55,9 @@ pub struct Options {
     pub origin: Origin,
     /// Names the ends of flows, before anything else looks at them.
     pub enrich: Option<Box<dyn Enrich>>,
+    /// Knows which addresses objects of the cluster have (pods with a label, say), for the part of the filter that runs after the
+    /// kernel. Without it names that stand in records decide.
+    pub objects: Option<Objects>,
     /// Most memory of batches waiting between agent and ingest, bytes (roughly); as much again may wait for each
     /// consumer. [`Options::QUEUE_BYTES`] is what a capture uses.
     pub queue_bytes: usize,
@@ -82,6 +87,7 @@ impl Options {
             stdout: Stdout::Nothing,
             origin: Origin::Local,
             enrich: None,
+            objects: None,
             queue_bytes: Self::QUEUE_BYTES,
             history_bytes: 0,
             follow_bytes: 0,

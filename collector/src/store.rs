@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flow::{Batch, Body, FlowRecord, Interface, InterfaceCounts, Observation, Packet, Reason, Stop};
+use flow::{Batch, Body, Drop, FlowRecord, Interface, InterfaceCounts, Observation, Packet, Reason, Stop};
 
 use crate::{
     CollectorError, FileStatus, FileSummary, Status,
@@ -22,6 +22,7 @@ use crate::{
     queue::{Received, Receiver},
     resume::Keeper,
     status::Snapshot,
+    subset,
 };
 
 pub(crate) mod encode;
@@ -31,7 +32,7 @@ pub(crate) mod sqlite;
 
 use encode::Encoder;
 pub(crate) use json::JsonFile;
-pub(crate) use pcapng::PcapngFile;
+pub(crate) use pcapng::{PcapngFile, block::DROPPED};
 pub(crate) use sqlite::SqliteFile;
 
 /// Records handed over at once: their text stays in the processor's cache between the stores.
@@ -80,6 +81,10 @@ pub(crate) struct Piece<'a> {
     pub(crate) observations: &'a [Observation],
     /// Packets.
     pub(crate) packets: &'a [Packet],
+    /// Index of `packets[0]` in its batch, to which `drops` refer.
+    pub(crate) first_packet: usize,
+    /// Which of these packets the kernel dropped.
+    pub(crate) drops: &'a [Drop],
     /// Bytes that the packets lie in.
     pub(crate) data: &'a [u8],
 }
@@ -246,6 +251,8 @@ impl Stores {
             first_record: 0,
             observations: &[],
             packets: &[],
+            first_packet: 0,
+            drops: &[],
             data: &[],
         };
         // Announcements on their own: they are no data and no limit holds them back.
@@ -256,6 +263,8 @@ impl Stores {
             Body::Packets(packets) => {
                 piece.data = &packets.data;
                 for part in packet_parts(&packets.packets) {
+                    piece.drops = subset::drops_of(&packets.drops, &part);
+                    piece.first_packet = part.start;
                     piece.packets = &packets.packets[part];
                     self.data(&piece);
                 }

@@ -81,6 +81,10 @@ counters! {
     lost_translations, "lost: translations", true;
     /// How often the kernel had no room for what it tells features (then all there is was read anew).
     event_overflows, "overflows of kernel events", false;
+    /// Messages of DNS that were seen and not read, because a ring or a table was full.
+    lost_dns, "lost: DNS messages", true;
+    /// Hellos of TLS and QUIC that were seen and not read, because a ring or a table was full.
+    lost_hellos, "lost: TLS and QUIC hellos", true;
     /// Packets lost between agent and collector because the queue was full.
     lost_queue, "lost: queue full", true;
     /// Batches that never arrived, by their sequence numbers.

@@ -3,6 +3,7 @@
 //!
 //! Pure: no I/O, no clock, no tokio, kube, aya, ratatui or rusqlite.
 
+mod accumulate;
 pub mod batch;
 pub mod config;
 pub mod control;
@@ -20,6 +21,7 @@ pub mod text;
 pub mod value;
 pub mod wire;
 
+pub use accumulate::Accumulation;
 pub use batch::{
     Batch, Body, Closed, Drop, FlowBatch, Interface, InterfaceCounts, LinkType, Observation, Packet, PacketBatch, Sink,
 };

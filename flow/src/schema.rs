@@ -17,6 +17,7 @@ use serde::{
 };
 
 use crate::{
+    accumulate::Accumulate as _,
     value::{FieldType, Kind, Mac, NetworkEvent, Unit, Value},
     wire::{Packed, Reader, WireError, Writer},
 };
@@ -145,10 +146,18 @@ macro_rules! fields {
                 match field { $(Field::$json => self.$name.as_ref().map(FieldType::value),)* }
             }
 
-            /// Takes every value that `newer` has; what it has not stays as it was.
-            pub fn update_from(&mut self, newer: &Self) {
-                $(if newer.$name.is_some() {
-                    self.$name.clone_from(&newer.$name);
+            /// Takes the value of `field` out.
+            pub fn clear(&mut self, field: Field) {
+                match field { $(Field::$json => self.$name = None,)* }
+            }
+
+            /// Takes in a later record of the same flow: each field by its [`Field::accumulation`], absent ones change nothing.
+            pub fn absorb(&mut self, newer: &Self) {
+                $(if let Some(newer) = &newer.$name {
+                    match &mut self.$name {
+                        Some(value) => value.accumulate(newer, Field::$json.accumulation()),
+                        absent => *absent = Some(newer.clone()),
+                    }
                 })*
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, io::Write as _, sync::Arc};
 
-use flow::{Batch, Interface, LinkType, Packet, show};
+use flow::{Batch, FlowRecord, Interface, LinkType, Packet, show};
 
 use crate::{
     Format,
@@ -10,6 +10,9 @@ use crate::{
     interface,
     store::encode::{object, string, uint},
 };
+
+/// A packet, its bytes and, if the kernel dropped it, why.
+type One<'a> = (&'a Packet, &'a [u8], Option<&'a Arc<str>>);
 
 /// The interfaces that have been announced, by agent and number.
 #[derive(Debug, Default)]
@@ -33,12 +36,13 @@ impl Interfaces {
     }
 
     /// Appends the line of a packet.
-    pub(super) fn line(&self, out: &mut Vec<u8>, format: Format, node: &Arc<str>, packet: &Packet, bytes: &[u8]) {
+    pub(super) fn line(&self, out: &mut Vec<u8>, format: Format, node: &Arc<str>, one: One<'_>) {
+        let (packet, ..) = one;
         let interface = self.known.get(&(Arc::clone(node), packet.interface));
         let node = self.several.then_some(&**node);
         match format {
-            Format::Json => json(out, interface, node, packet, bytes),
-            Format::Wide => wide(out, interface, node, packet, bytes),
+            Format::Json => json(out, interface, node, one),
+            Format::Wide => wide(out, interface, node, one),
         }
         out.push(b'\n');
     }
@@ -49,8 +53,8 @@ fn link(interface: Option<&Interface>) -> LinkType {
 }
 
 /// NetObserv's names: `Time` in seconds (with all nine digits), `Bytes` of the frame on the wire. Beside them
-/// `CapturedBytes`, `Node` where several are captured, the `Direction` (0 ingress, 1 egress) and `Info`, the headers in words.
-fn json(out: &mut Vec<u8>, interface: Option<&Interface>, node: Option<&str>, packet: &Packet, bytes: &[u8]) {
+/// `CapturedBytes`, the reason if it was dropped, `Node` where several are captured, the `Direction` (0 ingress, 1 egress) and `Info`, the headers in words.
+fn json(out: &mut Vec<u8>, interface: Option<&Interface>, node: Option<&str>, (packet, bytes, cause): One<'_>) {
     let decoded = decode(bytes, link(interface));
     out.extend_from_slice(b"{\"Time\":");
     seconds(out, packet.time_ns);
@@ -77,7 +81,8 @@ fn json(out: &mut Vec<u8>, interface: Option<&Interface>, node: Option<&str>, pa
     }
     // The record's object goes on where ours is: a comma in place of its brace, unless it is empty.
     let start = out.len();
-    object(out, &decoded.record(), |_| {});
+    let record = FlowRecord { pkt_drop_latest_drop_cause: cause.cloned(), ..decoded.record() };
+    object(out, &record, |_| {});
     out.pop();
     if out.len() > start + 1 {
         out[start] = b',';
@@ -90,7 +95,7 @@ fn json(out: &mut Vec<u8>, interface: Option<&Interface>, node: Option<&str>, pa
 }
 
 /// As tcpdump has it: time, interface, direction, headers in words, length.
-fn wide(out: &mut Vec<u8>, interface: Option<&Interface>, node: Option<&str>, packet: &Packet, bytes: &[u8]) {
+fn wide(out: &mut Vec<u8>, interface: Option<&Interface>, node: Option<&str>, (packet, bytes, cause): One<'_>) {
     let decoded = decode(bytes, link(interface));
     let time = show::time_of_day(packet.time_ns / 1_000_000);
     let name = interface.map_or_else(|| "?".to_owned(), |interface| interface::name(interface, node));
@@ -104,6 +109,9 @@ fn wide(out: &mut Vec<u8>, interface: Option<&Interface>, node: Option<&str>, pa
         decoded.line(),
         packet.len
     );
+    if let Some(cause) = cause {
+        let _ = write!(out, ", dropped {}", show::escape(cause));
+    }
 }
 
 fn seconds(out: &mut Vec<u8>, ns: u64) {

@@ -2,20 +2,25 @@
 //!
 //! Cumulative counts are kept for each flow and node; what is handed on is the growth of the largest of them, as each agent
 //! does it for the interfaces of its node. The node of the source decides where it speaks: what the others saw waits for
-//! it a little longer than one interval. A record that brings no growth becomes an observation of the record before it.
+//! it a little longer than one interval. A record that brings no growth becomes an observation of the record before it; what it
+//! says besides counts (a drop, a process) goes with the next record of the flow, or alone in one without counts.
 //! Every node's own numbers are kept as observations of flows that several nodes saw.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use ::flow::{Batch, Body, FlowBatch, FlowRecord, Observation};
 
+mod details;
 mod flow;
 mod held;
 mod key;
 #[cfg(test)]
 mod tests;
 
-use self::flow::Flow;
+use self::flow::{Flow, Outcome};
 use held::{Delivery, Held, Place, Waiting};
 use key::Key;
 
@@ -42,6 +47,8 @@ pub(crate) struct Flows {
     known: hashbrown::HashMap<Key, Flow>,
     nodes: HashMap<Arc<str>, Node>,
     held: Held,
+    /// Flows of which something was set aside that no record has taken along yet, and when that is to be told by itself.
+    late: VecDeque<(u64, Key)>,
     hold: u64,
     /// Records handed on.
     handed_on: u64,
@@ -88,6 +95,7 @@ impl Flows {
             known: hashbrown::HashMap::new(),
             nodes: HashMap::new(),
             held: Held::default(),
+            late: VecDeque::new(),
             hold: interval + GRACE,
             handed_on: 0,
             unmerged: 0,
@@ -102,7 +110,10 @@ impl Flows {
 
     /// When [`Flows::release`] has something to do.
     pub(crate) fn due(&self) -> Option<u64> {
-        if self.held.len() > MOST_HELD { Some(0) } else { self.held.due() }
+        if self.held.len() > MOST_HELD {
+            return Some(0);
+        }
+        self.held.due().into_iter().chain(self.late.front().map(|(due, _)| *due)).min()
     }
 
     /// Takes a batch; returns what of it may go on, and what others need not wait for any more.
@@ -134,7 +145,7 @@ impl Flows {
                 }
                 Some(key) => {
                     self.settle(&key, number, waiting, &mut out, now);
-                    self.free(&key, &mut freed);
+                    self.free(&key, &mut freed, now);
                 }
             }
         }
@@ -147,7 +158,7 @@ impl Flows {
     /// What has waited long enough.
     pub(crate) fn release(&mut self, now: u64) -> Vec<Batch> {
         let mut batches = Vec::new();
-        while self.due().is_some_and(|due| due <= now) {
+        while self.held.len() > MOST_HELD || self.held.due().is_some_and(|due| due <= now) {
             let Some((delivery, id)) = self.held.pop() else { break };
             let number = self.nodes.get(&delivery.node).map_or(u16::MAX, |node| node.number);
             let mut out = self.out(empty(delivery.node, delivery.time_ns));
@@ -163,8 +174,31 @@ impl Flows {
             }
             batches.push(out.into_batch());
         }
+        batches.extend(self.tell(now));
         batches.retain(|batch| !matches!(batch.body, Body::None));
         batches
+    }
+
+    /// What was set aside and has found no record that takes it along: a record without counts each.
+    fn tell(&mut self, now: u64) -> Vec<Batch> {
+        let mut outs: Vec<Out> = Vec::new();
+        while let Some((_, key)) = self.late.pop_front_if(|(due, _)| *due <= now) {
+            let Some(flow) = self.known.get_mut(&key) else { continue };
+            let Some((node, record)) = flow.details.take() else { continue };
+            flow.last = Some(self.handed_on);
+            if flow.details.is_waiting() {
+                self.late.push_front((0, key));
+            }
+            // One batch for neighbours of one node: records are numbered in the order in which they go.
+            if outs.last().is_none_or(|out| out.batch.node != node) {
+                let time = record.time_received.unwrap_or_default() * SECOND;
+                outs.push(self.out(empty(node, time)));
+            }
+            if let Some(out) = outs.last_mut() {
+                hand_on(&mut self.handed_on, out, (record, Vec::new()));
+            }
+        }
+        outs.into_iter().map(Out::into_batch).collect()
     }
 
     fn out(&self, batch: Batch) -> Out {
@@ -194,11 +228,14 @@ impl Flows {
         let flow = self.known.entry_ref(key).or_default();
         flow.touched = now;
         let own = observation(&record);
-        let goes_on = flow.add(number, &mut record);
+        let outcome = flow.add((number, &out.batch.node), &mut record);
+        if outcome == Outcome::Waits {
+            self.late.push_back((now + self.hold, key.clone()));
+        }
         if observations.is_empty() && (is_expected_twice || flow.is_shared()) {
             observations.push(own);
         }
-        if goes_on {
+        if outcome == Outcome::On {
             flow.last = Some(self.handed_on);
             hand_on(&mut self.handed_on, out, (record, observations));
         } else if let Some(index) = flow.last.and_then(|last| out.index(last)) {
@@ -216,7 +253,7 @@ impl Flows {
     }
 
     /// What waits of this flow and says nothing new any more.
-    fn free(&mut self, key: &Key, freed: &mut Vec<(Arc<str>, Key, Waiting)>) {
+    fn free(&mut self, key: &Key, freed: &mut Vec<(Arc<str>, Key, Waiting)>, now: u64) {
         let Some(flow) = self.known.get_mut(key) else { return };
         while let Some(place) = flow.held.first().copied() {
             let Some((node, record)) = self.held.get(place) else { break };
@@ -227,7 +264,9 @@ impl Flows {
             flow.held.remove(0);
             if let Some((mut record, observations)) = self.held.take(place) {
                 let own = observation(&record);
-                flow.add(number, &mut record);
+                if flow.add((number, &node), &mut record) == Outcome::Waits {
+                    self.late.push_back((now + self.hold, key.clone()));
+                }
                 let observations = if observations.is_empty() { vec![own] } else { observations };
                 freed.push((node, key.clone(), (record, observations)));
             }
@@ -259,10 +298,10 @@ impl Flows {
         }
         self.swept = now;
         let keep = if self.known.len() > CROWDED { KEEP_FEW } else { KEEP };
-        self.known.retain(|_, flow| !flow.held.is_empty() || now.saturating_sub(flow.touched) < keep);
+        self.known.retain(|_, flow| flow.is_waited_for() || now.saturating_sub(flow.touched) < keep);
         if self.known.len() >= FULL {
             let before = self.known.len();
-            self.known.retain(|_, flow| !flow.held.is_empty());
+            self.known.retain(|_, flow| flow.is_waited_for());
             self.unmerged += (before - self.known.len()) as u64;
         }
     }

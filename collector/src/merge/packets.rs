@@ -5,7 +5,9 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use flow::{Batch, Body, Packet, PacketBatch};
+use flow::{Batch, Body, PacketBatch};
+
+use crate::subset::part;
 
 #[cfg(test)]
 mod tests;
@@ -227,16 +229,4 @@ fn header(batch: &mut Batch) -> Batch {
         notices: std::mem::take(&mut batch.notices),
         body: Body::None,
     }
-}
-
-/// Some of the packets with their bytes.
-fn part(body: &PacketBatch, range: std::ops::Range<usize>) -> PacketBatch {
-    let mut part = PacketBatch::default();
-    for packet in &body.packets[range] {
-        let bytes = body.bytes(packet);
-        let (offset, caplen) = (part.data.len() as u32, bytes.len() as u32);
-        part.data.extend_from_slice(bytes);
-        part.packets.push(Packet { offset, caplen, ..*packet });
-    }
-    part
 }

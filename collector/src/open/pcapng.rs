@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use flow::{Batch, Body, InterfaceCounts, Packet, PacketBatch, config::Mode};
+use flow::{Batch, Body, Drop, InterfaceCounts, Packet, PacketBatch, config::Mode};
 
 use super::{At, Ending, FileKind, Numbering, OpenError, Opened, Packets, quantity};
 
@@ -128,6 +128,8 @@ fn take(section: &mut Section, left_out: &mut LeftOut, block: &Block<'_>, batch:
 fn push(batch: &mut PacketBatch, packet: &section::RawPacket<'_>, frame: &Frame<'_>) {
     let offset = batch.data.len() as u32;
     batch.data.extend_from_slice(frame.data);
+    let place = batch.packets.len() as u32;
+    batch.drops.extend(packet.cause.clone().map(|cause| Drop { packet: place, cause }));
     batch.packets.push(Packet {
         time_ns: packet.time_ns,
         interface: packet.interface,

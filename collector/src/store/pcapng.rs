@@ -19,6 +19,7 @@ use crate::{
     at::WriteAt as _,
     interface,
     status::Snapshot,
+    subset,
 };
 
 pub(crate) mod block;
@@ -130,13 +131,15 @@ impl PcapngFile {
 
     fn packets(&mut self, ports: &mut Ports, piece: &Piece<'_>) -> u64 {
         let mut written = 0;
-        for packet in piece.packets {
+        for (at, packet) in piece.packets.iter().enumerate() {
             // An agent announces an interface before its packets; one that did not gets a name that says so.
             if slot(ports, packet.interface).is_none() {
                 self.announce(ports, piece.node, &[unknown(packet.interface)]);
             }
             if let Some(port) = slot(ports, packet.interface) {
-                epb(&mut self.buffer, port.block, packet, bytes(piece, packet), std::mem::take(&mut port.untold));
+                let cause = subset::cause(piece.drops, piece.first_packet + at).map(|cause| &**cause);
+                let about = (std::mem::take(&mut port.untold), cause);
+                epb(&mut self.buffer, port.block, packet, bytes(piece, packet), about);
                 port.written += 1;
                 written += 1;
             }

@@ -92,7 +92,7 @@ impl Flows {
             None => self.start(key, record, now_ns),
         };
         if let Some(Row::Flow(row)) = self.rows.get_mut(slot) {
-            absorb(row, record);
+            row.record.absorb(record);
             row.last_ns = now_ns;
             pace(row, record, self.pace, made_ns);
         }
@@ -151,23 +151,6 @@ impl Flows {
         self.evicted += surplus as u64;
         changed.extend_from_slice(&by_age[..surplus]);
     }
-}
-
-fn absorb(row: &mut FlowRow, newer: &FlowRecord) {
-    let old = &row.record;
-    let sum = |a: Option<u64>, b: Option<u64>| b.map(|b| a.unwrap_or_default().saturating_add(b)).or(a);
-    let bytes = sum(old.bytes, newer.bytes);
-    let packets = sum(old.packets, newer.packets);
-    let drop_bytes = sum(old.pkt_drop_bytes, newer.pkt_drop_bytes);
-    let drop_packets = sum(old.pkt_drop_packets, newer.pkt_drop_packets);
-    let flags = newer.flags.map(|flags| old.flags.unwrap_or_default() | flags).or(old.flags);
-    let start = [old.time_flow_start_ms, newer.time_flow_start_ms].into_iter().flatten().min();
-    let end = old.time_flow_end_ms.max(newer.time_flow_end_ms);
-    let record = &mut row.record;
-    record.update_from(newer);
-    (record.bytes, record.packets, record.flags) = (bytes, packets, flags);
-    (record.pkt_drop_bytes, record.pkt_drop_packets) = (drop_bytes, drop_packets);
-    (record.time_flow_start_ms, record.time_flow_end_ms) = (start, end);
 }
 
 fn pace(row: &mut FlowRow, newer: &FlowRecord, pace: Pace, made_ns: u64) {

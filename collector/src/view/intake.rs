@@ -104,8 +104,8 @@ impl View {
                     packets.learn(&batch.node, &batch.interfaces);
                 }
                 let filters = self.filters.parsed();
-                for packet in &body.packets[start..end] {
-                    packets.add(&batch.node, (body, packet), &filters, touched);
+                for at in start..end {
+                    packets.add(&batch.node, (body, at), &filters, touched);
                 }
             }
             (Data::Packets(packets), _) => packets.learn(&batch.node, &batch.interfaces),

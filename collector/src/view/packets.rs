@@ -3,13 +3,14 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use flow::{Interface, Packet, PacketBatch, TextFilter};
+use flow::{Interface, PacketBatch, TextFilter};
 use hashbrown::HashMap;
 
 use super::{
     row::{PacketRow, Row},
     rows::Rows,
 };
+use crate::subset;
 
 /// The packets.
 #[derive(Debug)]
@@ -62,10 +63,11 @@ impl Packets {
     pub(super) fn add(
         &mut self,
         node: &Arc<str>,
-        (batch, packet): (&PacketBatch, &Packet),
+        (batch, at): (&PacketBatch, usize),
         filters: &[TextFilter],
         changed: &mut Vec<u32>,
     ) {
+        let Some(packet) = batch.packets.get(at) else { return };
         let bytes: Box<[u8]> = batch.bytes(packet).into();
         let kept = bytes.len();
         if !self.nodes.contains(node) {
@@ -78,6 +80,7 @@ impl Packets {
             node: (self.nodes.len() > 1).then(|| node.clone()),
             direction: packet.direction,
             len: packet.len,
+            cause: subset::cause(&batch.drops, at).cloned(),
             bytes,
         });
         self.next_id += 1;

@@ -49,6 +49,8 @@ pub struct PacketRow {
     pub direction: u8,
     /// Length of the whole frame, bytes.
     pub len: u32,
+    /// The kernel's reason, if this is a packet that it dropped.
+    pub cause: Option<Arc<str>>,
     /// What was kept of it.
     pub bytes: Box<[u8]>,
 }

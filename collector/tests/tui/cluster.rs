@@ -68,7 +68,7 @@ fn name_ends(desk: &mut Desk) {
             src_k8s_type: Some("Pod".into()),
             ..FlowRecord::default()
         };
-        record.update_from(&named);
+        record.absorb(&named);
     }
     desk.table.receive(Arc::new(batch));
 }

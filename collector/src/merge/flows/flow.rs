@@ -1,8 +1,10 @@
 //! One flow and what each node counted of it.
 
+use std::sync::Arc;
+
 use ::flow::FlowRecord;
 
-use super::held::Place;
+use super::{details::Details, held::Place};
 
 /// What one node counted since the flow is known.
 #[derive(Clone, Copy, Debug)]
@@ -31,22 +33,43 @@ pub(super) struct Flow {
     end: u64,
     /// Records of it that are held back, oldest first.
     pub(super) held: Vec<Place>,
+    /// What features found out.
+    pub(super) details: Details,
+}
+
+/// What becomes of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It is handed on.
+    On,
+    /// It brings no growth.
+    Covered,
+    /// The same, and what it says besides waits for the next one that is handed on.
+    Waits,
 }
 
 impl Flow {
     /// Whether `record` would say nothing new if it were added now.
     pub(super) fn covers(&self, node: u16, record: &FlowRecord) -> bool {
+        if !has_counts(record) {
+            return !self.says_more(record);
+        }
         let (packets, bytes) = counts(record);
         let (known, known_bytes) =
             self.sides.iter().find(|side| side.node == node).map_or((0, 0), |side| (side.packets, side.bytes));
-        !tells_drops(record)
-            && known.saturating_add(packets) <= self.packets
-            && known_bytes.saturating_add(bytes) <= self.bytes
+        known.saturating_add(packets) <= self.packets && known_bytes.saturating_add(bytes) <= self.bytes
     }
 
-    /// Adds what `node` counted; true if the record is to be handed on, with what the flow has grown by instead of what
-    /// the node counted.
-    pub(super) fn add(&mut self, node: u16, record: &mut FlowRecord) -> bool {
+    /// Adds what `node`, of that number and name, counted. If the record is to be handed on, it says what the flow has grown by
+    /// instead of what the node counted. One without counts is handed on as it is, unless another node has told the same.
+    pub(super) fn add(&mut self, (node, name): (u16, &Arc<str>), record: &mut FlowRecord) -> Outcome {
+        if !has_counts(record) {
+            if !self.says_more(record) {
+                return Outcome::Covered;
+            }
+            self.details.note(record);
+            return Outcome::On;
+        }
         let (packets, bytes) = counts(record);
         let side = self.side(node);
         side.packets = side.packets.saturating_add(packets);
@@ -55,18 +78,30 @@ impl Flow {
         let most = (side.packets.max(self.packets), side.bytes.max(self.bytes));
         let growth = (most.0 - self.packets, most.1 - self.bytes);
         (self.packets, self.bytes) = most;
-        if growth == (0, 0) && !tells_drops(record) {
+        if growth == (0, 0) {
             self.set_aside(record);
-            return false;
+            let waits = self.details.set_aside(name, record);
+            return if waits { Outcome::Waits } else { Outcome::Covered };
         }
         (record.packets, record.bytes) = (Some(growth.0), Some(growth.1));
         self.complete(record);
-        true
+        self.details.join(record);
+        Outcome::On
+    }
+
+    /// Whether a record without counts is worth handing on: what it is there for is unknown, or news.
+    fn says_more(&self, record: &FlowRecord) -> bool {
+        !Details::are_in(record) || self.details.has_news(record)
     }
 
     /// Whether more than one node has seen it.
     pub(super) fn is_shared(&self) -> bool {
         self.sides.len() > 1
+    }
+
+    /// Whether it must not be forgotten now.
+    pub(super) fn is_waited_for(&self) -> bool {
+        !self.held.is_empty() || self.details.is_waiting()
     }
 
     fn side(&mut self, node: u16) -> &mut Side {
@@ -101,9 +136,9 @@ impl Flow {
     }
 }
 
-/// What the kernel of one node dropped no other node has counted.
-fn tells_drops(record: &FlowRecord) -> bool {
-    record.pkt_drop_packets.is_some_and(|drops| drops > 0)
+/// Records that only tell what a feature found out have no counts.
+fn has_counts(record: &FlowRecord) -> bool {
+    record.packets.is_some() || record.bytes.is_some()
 }
 
 fn counts(record: &FlowRecord) -> (u64, u64) {

@@ -142,6 +142,83 @@ fn memory_is_bounded() {
     assert_eq!(flows.known.len(), 0);
 }
 
+/// All records of `batches`, with the node that told.
+fn told(batches: Vec<Batch>) -> Vec<(String, FlowRecord)> {
+    let mut told = Vec::new();
+    for batch in batches {
+        let Body::Flows(flows) = batch.body else { continue };
+        told.extend(flows.records.into_iter().map(|record| (batch.node.to_string(), record)));
+    }
+    told
+}
+
+#[test]
+fn what_only_the_destination_has_seen_goes_with_the_next_record_or_alone() {
+    let hosts = ("a", "b");
+    let drop = || FlowRecord {
+        pkt_drop_packets: Some(3),
+        pkt_drop_latest_drop_cause: Some("NO_SOCKET".into()),
+        dst_process: Some("nginx".into()),
+        ..record(1, 10, hosts)
+    };
+    let mut flows = Flows::new(SECOND);
+    flows.push(batch("b", Vec::new()), 0);
+    assert_eq!(told(flows.push(batch("a", vec![record(1, 10, hosts)]), 0)).len(), 1);
+    assert!(told(flows.push(batch("b", vec![drop()]), 300 * MS)).is_empty(), "it brings no growth");
+    let next = told(flows.push(batch("a", vec![record(1, 4, hosts)]), 1000 * MS));
+    let (node, next) = &next[0];
+    assert_eq!((node.as_str(), next.packets, next.pkt_drop_packets), ("a", Some(4), Some(3)));
+    assert_eq!(
+        (next.pkt_drop_latest_drop_cause.as_deref(), next.dst_process.as_deref()),
+        (Some("NO_SOCKET"), Some("nginx"))
+    );
+    // The flow is over for the source: the drops are told by themselves, what was told before is not told again.
+    assert!(told(flows.push(batch("b", vec![FlowRecord { packets: Some(4), ..drop() }]), 1300 * MS)).is_empty());
+    let alone = told(flows.release(2800 * MS));
+    let (node, alone) = &alone[0];
+    assert_eq!((node.as_str(), alone.packets, alone.bytes, alone.pkt_drop_packets), ("b", None, None, Some(3)));
+    assert_eq!((alone.dst_process.as_deref(), alone.src_port), (None, Some(1)));
+    assert!(told(flows.release(u64::MAX)).is_empty());
+}
+
+#[test]
+fn a_dns_message_that_two_nodes_saw_is_told_once_and_each_message_has_a_record() {
+    let hosts = ("a", "b");
+    let extra = |id| FlowRecord {
+        packets: None,
+        bytes: None,
+        dns_id: Some(id),
+        dns_latency_ms: Some(3),
+        ..record(1, 1, hosts)
+    };
+    let counted = |id| FlowRecord { dns_id: Some(id), ..record(1, 10, hosts) };
+    let mut flows = Flows::new(SECOND);
+    flows.push(batch("b", Vec::new()), 0);
+    let mut all = told(flows.push(batch("a", vec![counted(1), extra(2)]), 0));
+    all.extend(told(flows.push(batch("b", vec![counted(1), extra(2), extra(3)]), 10 * MS)));
+    all.extend(told(flows.release(u64::MAX)));
+    let ids: Vec<_> = all.iter().map(|(node, record)| (node.as_str(), record.dns_id, record.packets)).collect();
+    assert_eq!(ids, [("a", Some(1), Some(10)), ("a", Some(2), None), ("b", Some(3), None)]);
+}
+
+#[test]
+fn drops_without_any_packet_pass_and_are_never_taken_for_growth() {
+    let dropped = || FlowRecord {
+        packets: None,
+        bytes: None,
+        pkt_drop_packets: Some(2),
+        pkt_drop_bytes: Some(120),
+        ..record(1, 1, ("", ""))
+    };
+    let mut flows = Flows::new(SECOND);
+    let mut all = told(flows.push(batch("a", vec![dropped(), record(1, 5, ("", ""))]), 0));
+    all.extend(told(flows.push(batch("b", vec![dropped(), record(1, 5, ("", ""))]), 1)));
+    all.extend(told(flows.release(u64::MAX)));
+    let sum = |of: fn(&FlowRecord) -> Option<u64>| all.iter().filter_map(|(_, record)| of(record)).sum::<u64>();
+    assert_eq!((sum(|record| record.packets), sum(|record| record.pkt_drop_packets)), (5, 4));
+    assert_eq!(all[0].1, dropped(), "unharmed");
+}
+
 /// What an agent delivers of a flow: when, which flow, how many packets.
 #[derive(Clone, Debug)]
 struct Delivered {

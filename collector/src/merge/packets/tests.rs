@@ -1,4 +1,4 @@
-use flow::{Counters, Interface, LinkType};
+use flow::{Counters, Interface, LinkType, Packet};
 use proptest::prelude::*;
 
 use super::*;

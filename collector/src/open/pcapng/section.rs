@@ -9,6 +9,10 @@ use super::{
     block::{Block, Bytes},
     counts,
 };
+use crate::store::DROPPED;
+
+/// Longest name of a reason, bytes: that of the kernel's names is below 64.
+const MAX_CAUSE: usize = 128;
 
 /// A packet as the file has it.
 #[derive(Debug)]
@@ -20,6 +24,8 @@ pub(super) struct RawPacket<'a> {
     pub(super) len: u32,
     pub(super) data: &'a [u8],
     pub(super) direction: u8,
+    /// Why the kernel dropped it, as a comment of ours says.
+    pub(super) cause: Option<Arc<str>>,
 }
 
 /// What came of a block.
@@ -154,9 +160,10 @@ impl Section {
         let ticks = u64::from(body.u32(4)?) << 32 | u64::from(body.u32(8)?);
         let caplen = body.u32(12)? as usize;
         let data = body.data.get(20..20_usize.checked_add(caplen)?)?;
-        let mut direction = 0;
+        let (mut direction, mut cause) = (0, None);
         for (code, value) in body.options(20 + caplen.next_multiple_of(4)) {
             match code {
+                1 => cause = drop_cause(value.data).or(cause),
                 2 => direction = u8::from(value.u32(0)? & 3 == 2),
                 4 => {
                     port.lost = port.lost.saturating_add(value.u64(0)?);
@@ -165,7 +172,7 @@ impl Section {
                 _ => {}
             }
         }
-        Some(port.packet(ticks, body.u32(16)?, data, direction))
+        Some(RawPacket { cause, ..port.packet(ticks, body.u32(16)?, data, direction) })
     }
 
     /// Section 4.4: no time, and cut to the interface's snap length.
@@ -210,8 +217,15 @@ impl Port {
             len: len.max(data.len() as u32),
             data,
             direction,
+            cause: None,
         }
     }
+}
+
+/// The reason in the comment of a packet that was dropped; `None` in any other comment.
+fn drop_cause(comment: &[u8]) -> Option<Arc<str>> {
+    let cause = std::str::from_utf8(comment).ok()?.strip_prefix(DROPPED)?;
+    (1..=MAX_CAUSE).contains(&cause.len()).then(|| cause.into())
 }
 
 /// What our writer puts into if_description: `node=..;netns=..;ifindex=..`.

@@ -88,8 +88,12 @@ pub(crate) fn idb(out: &mut Vec<u8>, link_type: u16, snaplen: u32, name: &str, d
     block.text(12, &crate::about::operating_system()).end();
 }
 
-/// Enhanced packet, section 4.3: flags with the direction, and how many packets were lost before it, if any.
-pub(crate) fn epb(out: &mut Vec<u8>, interface: u32, packet: &Packet, data: &[u8], lost: u64) {
+/// What the comment of a dropped packet begins with; the kernel's reason follows.
+pub(crate) const DROPPED: &str = "dropped: ";
+
+/// Enhanced packet, section 4.3: flags with the direction; how many packets were lost before it, if any; and why the kernel dropped
+/// it, if it did, as a comment.
+pub(crate) fn epb(out: &mut Vec<u8>, interface: u32, packet: &Packet, data: &[u8], (lost, cause): (u64, Option<&str>)) {
     let header = [
         interface,
         (packet.time_ns >> 32) as u32,
@@ -101,7 +105,11 @@ pub(crate) fn epb(out: &mut Vec<u8>, interface: u32, packet: &Packet, data: &[u8
     // epb_flags bits 0-1: 1 inbound, 2 outbound.
     let flags: u32 = if packet.direction == 0 { 1 } else { 2 };
     let block = block.put(data).pad().option(2, &flags.to_ne_bytes());
-    if lost == 0 { block.end() } else { block.count(4, lost).end() }
+    let block = if lost == 0 { block } else { block.count(4, lost) };
+    match cause {
+        Some(cause) => block.text(1, &[DROPPED, cause].concat()).end(),
+        None => block.end(),
+    }
 }
 
 /// Interface statistics, section 4.6: from `start` to `end` (ns), `accepted` passed the filter, `lost` of them were lost
