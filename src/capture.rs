@@ -217,6 +217,7 @@ impl Run<'_> {
             stdout,
             origin: Origin::Relay,
             enrich: None,
+            objects: None,
             queue_bytes: Options::QUEUE_BYTES,
             history_bytes: 0,
             follow_bytes: 0,

@@ -100,6 +100,7 @@ pub(crate) fn follow(args: &FollowArgs, context: &Context) -> Outcome {
             stdout: Stdout::Lines(format(args.output)),
             origin: Origin::Relay,
             enrich: None,
+            objects: None,
             queue_bytes: Options::QUEUE_BYTES,
             history_bytes: 0,
             follow_bytes: 0,
