@@ -10,6 +10,7 @@ mod filter;
 mod help;
 mod kube;
 mod view;
+mod wanted;
 
 pub use capture::{CaptureArgs, CaptureOutput, Copy, FlowsArgs, Output, PacketsArgs, TcAttach};
 pub use cluster::{AttachArgs, CleanupArgs, ClusterArgs, CopyArgs, DryRun, FollowArgs, StopArgs};
@@ -17,6 +18,7 @@ pub use features::FeatureArgs;
 pub use filter::{FilterArgs, groups};
 pub use kube::KubeArgs;
 pub use view::ViewArgs;
+pub use wanted::{LanguageArgs, ObjectArgs, Typed};
 
 use crate::pod::PodCommand;
 

@@ -20,9 +20,14 @@ pub mod surroundings;
 mod version;
 mod view;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io::{ErrorKind, Write as _, stdout},
+    process::ExitCode,
+};
 
 use clap::{ArgMatches, FromArgMatches as _};
+use flow::config::Mode;
 
 use crate::{
     cli::{Cli, Command},
@@ -92,6 +97,12 @@ fn run(parsed: Parsed) -> u8 {
 fn dispatch(command: Command, matches: Option<&ArgMatches>, context: &Context) -> Outcome {
     let groups = || matches.map(cli::groups).unwrap_or_default();
     match command {
+        Command::Flows(args) if args.language.explain == Some(true) => {
+            explain(&plan::explain(Mode::Flows, &args.language, &args.objects)?)
+        }
+        Command::Packets(args) if args.language.explain == Some(true) => {
+            explain(&plan::explain(Mode::Packets, &args.language, &args.objects)?)
+        }
         Command::Flows(args) if plan::is_local(&args.capture) => {
             local::run(&plan::flows(&args, &groups(), &surroundings::look())?, context)
         }
@@ -116,6 +127,14 @@ fn dispatch(command: Command, matches: Option<&ArgMatches>, context: &Context) -
         Command::Copy(args) => capture::copy(&args, context),
         Command::Cleanup(args) => capture::cleanup(&args, context),
         Command::Pod { command } => pod::run(&command),
+    }
+}
+
+/// On standard output: it is what was asked for.
+fn explain(text: &str) -> Outcome {
+    match writeln!(stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::failed(error)),
+        _ => Ok(exit::DONE),
     }
 }
 

@@ -11,16 +11,17 @@ use std::{
 
 use collector::Format;
 use flow::{
-    CaptureConfig, Own, Rules,
+    CaptureConfig, Feature, Filter, Own, Rules,
     config::{Limits, Mode, NetNs, TcAttach},
+    filter::SetSource,
     rules::Options,
     show::escape,
 };
 
 use crate::{
     cli::{
-        CaptureArgs, CaptureOutput, ClusterArgs, Copy, FlowsArgs, KubeArgs, Output, PacketsArgs,
-        TcAttach as TypedAttach,
+        CaptureArgs, CaptureOutput, ClusterArgs, Copy, FeatureArgs, FlowsArgs, KubeArgs, LanguageArgs, ObjectArgs,
+        Output, PacketsArgs, TcAttach as TypedAttach,
     },
     error::Error,
 };
@@ -31,6 +32,7 @@ mod images;
 pub mod objects;
 mod patterns;
 mod selector;
+pub(crate) mod wanted;
 mod words;
 pub mod yaml;
 
@@ -80,6 +82,9 @@ pub struct Plan {
     pub ask: bool,
     /// What is captured, in words.
     pub what: String,
+    /// Where the addresses of the sets come from that `config.rules` refer to; in `config.sets` they are all that is known of
+    /// them before the cluster is.
+    pub sets: Vec<SetSource>,
     /// What the user should know before it begins.
     pub notices: Vec<String>,
 }
@@ -92,7 +97,7 @@ const DEFAULT_DIR: &str = "./output";
 /// A value that cannot be, or an option that only a cluster gives a meaning.
 pub fn flows(args: &FlowsArgs, groups: &[Options], around: &Surroundings) -> Result<Plan, Error> {
     let plan = flows_anywhere(args, groups, around)?;
-    local_only(&args.cluster, &args.kube, &args.capture)?;
+    local_only(&args.cluster, &args.kube, &args.capture, &plan)?;
     Ok(plan)
 }
 
@@ -102,7 +107,7 @@ pub fn flows(args: &FlowsArgs, groups: &[Options], around: &Surroundings) -> Res
 /// A value that cannot be, or an option that only a cluster gives a meaning.
 pub fn packets(args: &PacketsArgs, groups: &[Options], around: &Surroundings) -> Result<Plan, Error> {
     let plan = packets_anywhere(args, groups, around)?;
-    local_only(&args.cluster, &args.kube, &args.capture)?;
+    local_only(&args.cluster, &args.kube, &args.capture, &plan)?;
     Ok(plan)
 }
 
@@ -111,7 +116,7 @@ fn flows_anywhere(args: &FlowsArgs, groups: &[Options], around: &Surroundings) -
     plan.config.cache_active_timeout = args.cache_active_timeout;
     plan.config.cache_max_flows = args.cache_max_flows;
     plan.config.observations = args.observations == Some(true);
-    plan.notices.extend(args.features.notices());
+    plan.add(&args.features, &wanted::filter(&args.language, &args.objects)?)?;
     Ok(plan)
 }
 
@@ -125,11 +130,43 @@ fn packets_anywhere(args: &PacketsArgs, groups: &[Options], around: &Surrounding
     }
     plan.config.snaplen = args.snaplen;
     plan.config.buffer_size = args.buffer_size;
-    plan.notices.extend(args.features.notices());
-    if plan.config.rules.is_empty() {
+    plan.add(&args.features, &wanted::filter(&args.language, &args.objects)?)?;
+    if plan.config.rules.is_empty() && !plan.config.drops_only {
         plan.notices.push(unfiltered(args.snaplen));
     }
     Ok(plan)
+}
+
+impl Plan {
+    /// Adds features and filter.
+    fn add(&mut self, features: &FeatureArgs, filter: &Filter) -> Result<(), Error> {
+        self.notices.extend(wanted::notices(self.config.mode, features));
+        self.sets = wanted::apply(&mut self.config, features, filter)?;
+        if self.config.features.contains(&Feature::UdnMapping) && self.config.netns == NetNs::Current && !features.all()
+        {
+            // Secondary interfaces are in the pods' own namespaces only.
+            self.config.netns = NetNs::All;
+        }
+        let addresses = |source: &SetSource| match source {
+            SetSource::Addresses(addresses) => addresses.clone(),
+            SetSource::Object(_) => Vec::new(),
+        };
+        self.config.sets = self.sets.iter().map(addresses).collect();
+        self.what = words::with_filter(std::mem::take(&mut self.what), self.config.drops_only, filter);
+        Ok(())
+    }
+}
+
+/// What of the filter runs where, for `--explain`.
+///
+/// # Errors
+/// What is wrong with an expression.
+pub fn explain(mode: Mode, language: &LanguageArgs, objects: &ObjectArgs) -> Result<String, Error> {
+    let filter = wanted::filter(language, objects)?;
+    if filter.is_empty() {
+        return Err(Error::usage("--explain: explains --filter, --query and objects as --pod; there is none of them"));
+    }
+    Ok(filter.explain(mode))
 }
 
 /// One line about how much an unfiltered packet capture takes.
@@ -144,7 +181,13 @@ pub fn is_local(args: &CaptureArgs) -> bool {
 }
 
 /// What means nothing on this machine is refused: whoever typed it expects something of it.
-fn local_only(cluster: &ClusterArgs, kube: &KubeArgs, capture: &CaptureArgs) -> Result<(), Error> {
+fn local_only(cluster: &ClusterArgs, kube: &KubeArgs, capture: &CaptureArgs, plan: &Plan) -> Result<(), Error> {
+    if let Some(SetSource::Object(object)) = plan.sets.iter().find(|set| matches!(set, SetSource::Object(_))) {
+        return Err(Error::usage(format!(
+            "{}: objects are known on a cluster, --local captures on this machine; filter by address or port there",
+            escape(&object.name)
+        )));
+    }
     if capture.output == Some(CaptureOutput::Yaml) {
         return Err(Error::usage(
             "-o yaml: goes with --dry-run=client on a cluster; with --local allowed are json and wide",
@@ -175,7 +218,7 @@ fn capture(
     };
     let config = CaptureConfig {
         mode,
-        netns: netns(args.netns.as_deref(), is_local(args))?,
+        netns: netns(args.netns.as_deref(), local)?,
         interfaces,
         exclude_interfaces,
         own,
@@ -190,7 +233,7 @@ fn capture(
     if args.copy == Some(Copy::Prompt) && !around.can_ask {
         notices.push("--copy=prompt: there is no terminal to ask on; the files stay".to_owned());
     }
-    Ok(Plan { config, show, output_dir: output_dir(args, show), ask, what, notices })
+    Ok(Plan { config, show, output_dir: output_dir(args, show), ask, what, sets: Vec::new(), notices })
 }
 
 /// What does not depend on the kind of capture, or is overwritten by the one it depends on.

@@ -44,6 +44,7 @@ fn shop() -> Shop {
 #[path = "cluster"]
 mod cluster_tier {
     mod ends;
+    mod features;
     mod flows;
     mod life;
     mod many;

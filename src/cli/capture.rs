@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum, value_parser};
 
-use super::{ClusterArgs, FeatureArgs, FilterArgs, KubeArgs};
+use super::{ClusterArgs, FeatureArgs, FilterArgs, KubeArgs, LanguageArgs, ObjectArgs};
 
 /// Arguments of `flows`.
 #[derive(Args, Clone, Debug)]
@@ -12,6 +12,12 @@ pub struct FlowsArgs {
     /// Filters.
     #[command(flatten)]
     pub filter: FilterArgs,
+    /// Filters in one language.
+    #[command(flatten)]
+    pub language: LanguageArgs,
+    /// Traffic by object.
+    #[command(flatten)]
+    pub objects: ObjectArgs,
     /// What both kinds of capture have.
     #[command(flatten)]
     pub capture: CaptureArgs,
@@ -30,7 +36,7 @@ pub struct FlowsArgs {
     /// Where the cluster is.
     #[command(flatten)]
     pub kube: KubeArgs,
-    /// Known options without effect.
+    /// What to find out besides.
     #[command(flatten)]
     pub features: FeatureArgs,
 }
@@ -41,6 +47,12 @@ pub struct PacketsArgs {
     /// Filters.
     #[command(flatten)]
     pub filter: FilterArgs,
+    /// Filters in one language.
+    #[command(flatten)]
+    pub language: LanguageArgs,
+    /// Traffic by object.
+    #[command(flatten)]
+    pub objects: ObjectArgs,
     /// What both kinds of capture have.
     #[command(flatten)]
     pub capture: CaptureArgs,
@@ -59,7 +71,7 @@ pub struct PacketsArgs {
     /// Where the cluster is.
     #[command(flatten)]
     pub kube: KubeArgs,
-    /// Known options without effect.
+    /// What to find out besides.
     #[command(flatten)]
     pub features: FeatureArgs,
 }

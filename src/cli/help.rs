@@ -17,10 +17,10 @@ pub(super) const UNBUILT: &str = "\
 Also kubectl's: --cluster --user --server --token --as-group --as-uid
   --certificate-authority --client-certificate --client-key --tls-server-name
   --insecure-skip-tls-verify --request-timeout --proxy-url
-Known from NetObserv, not built yet (they say so, and the capture goes on):
-  --enable-all --enable-dns --enable-ipsec --enable-network-events
-  --enable-pkt-drop --enable-pkt-translation --enable-rtt --enable-udn-mapping
-  --enable-openssl --drops --query --filter";
+Objects at the other end: --peer-pod --peer-workload --peer-service
+  --peer-namespace-of --peer-selector --peer-node --peer-container
+Known from NetObserv, not built yet: --enable-openssl --tls-keylog (and others of
+  plain text); they say so, and the capture goes on";
 
 pub(super) const KUBE: &str = "\
 Also kubectl's: --cluster --user --server --token --as-group --as-uid

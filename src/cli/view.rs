@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{FilterArgs, Output};
+use super::{FilterArgs, LanguageArgs, Output};
 
 /// Arguments of `view`.
 #[derive(Args, Clone, Debug)]
@@ -18,4 +18,7 @@ pub struct ViewArgs {
     /// Which records or packets to show.
     #[command(flatten)]
     pub filter: FilterArgs,
+    /// The same in one language.
+    #[command(flatten)]
+    pub language: LanguageArgs,
 }

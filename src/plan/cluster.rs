@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use flow::{rules::Options, show::escape};
+use flow::{filter::SetSource, rules::Options, show::escape};
 use kube::core::Selector;
 
 use super::{Plan, Show, Surroundings, flows_anywhere, is_local, packets_anywhere, selector};
@@ -75,6 +75,7 @@ fn request(mut plan: Plan, args: &ClusterArgs, capture: &CaptureArgs, around: &S
     plan.config.node = "".into();
     plan.config.agent_ip = None;
     plan.config.spare_rules = SPARE_RULES;
+    plan.config.spare_sets = u8::from(plan.sets.iter().any(|set| matches!(set, SetSource::Object(_))));
     let background = args.background == Some(true);
     let stream_home = stream_home(args, capture, plan.show, background)?;
     Ok(Request {

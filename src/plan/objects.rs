@@ -23,7 +23,7 @@ mod placement;
 mod resources;
 mod template;
 
-pub(crate) use access::SUBNET_RULES;
+pub(crate) use access::{Access, POLICY_RULES, SUBNET_RULES, explains_drops};
 pub use agents::with_image as agent_with_image;
 pub(crate) use base::namespace_like;
 pub use collector::with_image as collector_with_image;

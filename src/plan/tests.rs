@@ -46,12 +46,13 @@ fn defaults_are_those_of_the_help() {
 fn what_the_first_posts_of_netobserv_type_works() {
     let first = plan("flows --local --enable_filter=true --protocol=tcp --port=80 --enable_rtt=true");
     assert_eq!(first.config.rules.len(), 1);
-    assert_eq!(first.notices, ["--enable-rtt: not built yet; the capture goes on without it"]);
+    assert_eq!((first.config.features, first.notices), (vec![Feature::Rtt], vec![]));
     let second = plan(
         "flows --local --enable_pktdrop=true --enable_dns=true --enable_rtt=true --enable_filter=true --peer_ip=10.129.0.48",
     );
     assert_eq!(second.config.rules[0].peer, Some("10.129.0.48/32".parse().unwrap()));
-    assert_eq!(second.notices.len(), 3);
+    assert_eq!(second.config.features, [Feature::PktDrop, Feature::Dns, Feature::Rtt]);
+    assert_eq!(second.config.dns_ports, [53, 5353]);
     let third = plan("packets --local tcp,80");
     assert_eq!((third.config.rules[0].protocol, third.what.as_str()), (Some(6), "protocol tcp, port 80"));
     assert!(third.notices.is_empty());

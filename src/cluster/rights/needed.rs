@@ -1,6 +1,10 @@
 //! The rights that a capture needs, once: what is asked before it, what a refusal lists, what docs/rbac.md grants.
 
-use crate::plan::{cluster::Request, facts::Facts, objects::SUBNET_RULES};
+use crate::plan::{
+    cluster::Request,
+    facts::Facts,
+    objects::{self, Access, POLICY_RULES, SUBNET_RULES},
+};
 
 /// The right to do one thing with one kind of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,7 +104,10 @@ pub(super) fn needed(request: &Request, facts: &Facts) -> Vec<Asked> {
     });
     let mut asked: Vec<_> = lines.flat_map(asked).collect();
     if request.get_subnets {
-        asked.extend(subnets());
+        asked.extend(readings(SUBNET_RULES));
+    }
+    if objects::explains_drops(request) {
+        asked.extend(readings(POLICY_RULES));
     }
     asked
 }
@@ -113,9 +120,9 @@ fn asked(line: &Line) -> impl Iterator<Item = Asked> {
     })
 }
 
-/// What `--get-subnets` lets the collector read.
-fn subnets() -> impl Iterator<Item = Asked> {
-    SUBNET_RULES.iter().flat_map(|(group, resource, names, verb)| {
+/// What an option lets the collector read besides.
+fn readings(accesses: &'static [Access]) -> impl Iterator<Item = Asked> {
+    accesses.iter().flat_map(|(group, resource, names, verb)| {
         let right = |name| Right { group, resource, verb, name, granted_on: true };
         let rights: Vec<_> = match names {
             [] => vec![right(None)],
@@ -140,5 +147,11 @@ pub(super) fn escalation() -> Vec<Asked> {
 /// Every right that a capture can need and `cleanup` can use, for the role that is documented.
 #[cfg(test)]
 pub(super) fn every() -> Vec<Right> {
-    TABLE.iter().flat_map(asked).chain(subnets()).map(|asked| asked.right).collect()
+    TABLE
+        .iter()
+        .flat_map(asked)
+        .chain(readings(SUBNET_RULES))
+        .chain(readings(POLICY_RULES))
+        .map(|asked| asked.right)
+        .collect()
 }

@@ -1,5 +1,6 @@
 //! Service accounts and what they may do. The same rules are what a user must hold to grant them (docs/rbac.md).
 
+use flow::Feature;
 use k8s_openapi::api::{
     core::v1::ServiceAccount,
     rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject},
@@ -93,7 +94,10 @@ pub(crate) fn own_rules(namespace: &str) -> Result<Vec<PolicyRule>, Error> {
 pub(crate) fn names_rules(request: &Request) -> Result<Vec<PolicyRule>, Error> {
     let mut rules = parse::<ClusterRole>(NAMES_ROLE)?.rules.unwrap_or_default();
     if request.get_subnets {
-        rules.extend(subnet_rules());
+        rules.extend(policy_rules(SUBNET_RULES));
+    }
+    if explains_drops(request) {
+        rules.extend(policy_rules(POLICY_RULES));
     }
     Ok(rules)
 }
@@ -109,8 +113,22 @@ pub(crate) const SUBNET_RULES: &[Access] = &[
     ("config.openshift.io", "networks", &["cluster"], "get"),
 ];
 
-fn subnet_rules() -> impl Iterator<Item = PolicyRule> {
-    SUBNET_RULES.iter().map(|(group, resource, names, verb)| PolicyRule {
+/// What would explain a drop.
+pub(crate) const POLICY_RULES: &[Access] = &[
+    ("networking.k8s.io", "networkpolicies", &[], "list"),
+    ("networking.k8s.io", "networkpolicies", &[], "watch"),
+    ("", "namespaces", &[], "list"),
+    ("", "namespaces", &[], "watch"),
+];
+
+/// Whether a likely cause of drops is sought.
+pub(crate) fn explains_drops(request: &Request) -> bool {
+    let features = &request.plan.config.features;
+    features.contains(&Feature::PktDrop) || features.contains(&Feature::NetworkEvents)
+}
+
+fn policy_rules(accesses: &'static [Access]) -> impl Iterator<Item = PolicyRule> {
+    accesses.iter().map(|(group, resource, names, verb)| PolicyRule {
         api_groups: Some(vec![(*group).to_owned()]),
         resources: Some(vec![(*resource).to_owned()]),
         resource_names: (!names.is_empty()).then(|| names.iter().map(|name| (*name).to_owned()).collect()),
@@ -129,7 +147,8 @@ fn scc(capture: &Capture<'_>) -> Result<DynamicObject, Error> {
     data["allowedCapabilities"] = json!(rights.capabilities);
     data["allowPrivilegedContainer"] = json!(rights.privileged);
     data["allowPrivilegeEscalation"] = json!(rights.escalation());
-    if rights.named_namespaces {
+    data["allowHostPID"] = json!(rights.processes);
+    if rights.folders().next().is_some() {
         data["allowHostDirVolumePlugin"] = json!(true);
         data["volumes"] = json!(["configMap", "emptyDir", "hostPath", "secret"]);
     }

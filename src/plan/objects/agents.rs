@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use flow::config::NetNs;
+use flow::{Feature, config::NetNs};
 use k8s_openapi::api::{
     apps::v1::DaemonSet,
     core::v1::{AppArmorProfile, Container, EnvVar, HostPathVolumeSource, PodSpec, Volume, VolumeMount},
@@ -29,17 +29,38 @@ pub(super) struct Rights {
     pub(super) privileged: bool,
     /// Sees the namespaces that have names on the node.
     pub(super) named_namespaces: bool,
+    /// Sees the node's processes.
+    pub(super) processes: bool,
+    /// Reaches the databases of OVN.
+    pub(super) ovn: bool,
 }
 
 impl Rights {
     pub(super) fn of(request: &Request) -> Self {
-        let named_namespaces = request.plan.config.netns == NetNs::All;
+        let config = &request.plan.config;
+        let has = |feature| config.features.contains(&feature);
+        let named_namespaces = config.netns == NetNs::All;
+        let processes = has(Feature::Process) || has(Feature::UdnMapping);
         let mut capabilities = vec!["BPF", "PERFMON", "NET_ADMIN"];
         if named_namespaces {
-            // Entering a namespace, and seeing which ones processes are in.
-            capabilities.extend(["SYS_ADMIN", "SYS_PTRACE"]);
+            // Entering a namespace.
+            capabilities.push("SYS_ADMIN");
         }
-        Self { capabilities, privileged: request.privileged, named_namespaces }
+        if named_namespaces || processes {
+            // Seeing which namespaces processes are in, and whose their sockets are.
+            capabilities.push("SYS_PTRACE");
+        }
+        let ovn = has(Feature::NetworkEvents) || has(Feature::UdnMapping);
+        Self { capabilities, privileged: request.privileged, named_namespaces, processes, ovn }
+    }
+
+    /// Folders of the node that are mounted: name, where it is there, where it is in the container.
+    pub(super) fn folders(&self) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+        let folders = [
+            (self.named_namespaces, ("namespaces", "/var/run/netns", "/run/netns")),
+            (self.ovn, ("ovn", "/var/run/ovn", "/run/ovn")),
+        ];
+        folders.into_iter().filter(|(wanted, _)| *wanted).map(|(_, folder)| folder)
     }
 
     /// The API refuses `allowPrivilegeEscalation: false` beside either of these.
@@ -82,17 +103,16 @@ fn name(index: usize, group: &Group) -> String {
 }
 
 fn fill(pod: &mut PodSpec, capture: &Capture<'_>, group: &Group) {
-    let executable = group.arch.as_ref().and_then(|arch| capture.identity.executables.get(arch));
-    pod.affinity = Some(placement::affinity(group, affinity(&capture.request.nodes)));
     let rights = Rights::of(capture.request);
+    let executable = group.arch.as_ref().and_then(|arch| capture.identity.executables.get(arch));
+    pod.host_pid = Some(rights.processes);
+    pod.affinity = Some(placement::affinity(group, affinity(&capture.request.nodes)));
     if let Some(volumes) = &mut pod.volumes {
         super::collector::size(volumes, Some(resources::work(executable)));
         if executable.is_some() {
             volumes.push(super::collector::stage_volume());
         }
-        if rights.named_namespaces {
-            volumes.push(namespaces_volume());
-        }
+        volumes.extend(rights.folders().map(|(name, there, _)| folder(name, there)));
     }
     if let Some(container) = pod.containers.first_mut() {
         container.image = group.images.first().cloned();
@@ -129,7 +149,7 @@ fn secure(container: &mut Container, rights: &Rights) {
     }
     context.capabilities.get_or_insert_default().add =
         Some(rights.capabilities.iter().map(|name| (*name).to_owned()).collect());
-    if rights.named_namespaces {
+    if rights.capabilities.contains(&"SYS_PTRACE") {
         // Runtimes' own profile forbids looking at the processes of others, and with them their namespaces.
         context.app_armor_profile =
             Some(AppArmorProfile { type_: "Unconfined".to_owned(), ..AppArmorProfile::default() });
@@ -141,23 +161,21 @@ fn mount(container: &mut Container, stage: bool, rights: &Rights) {
     if stage {
         mounts.push(super::collector::stage_mount());
     }
-    if rights.named_namespaces {
-        mounts.push(VolumeMount {
-            name: "namespaces".to_owned(),
-            mount_path: "/run/netns".to_owned(),
-            read_only: Some(true),
-            // Namespaces that get their names later are seen too.
-            mount_propagation: Some("HostToContainer".to_owned()),
-            ..VolumeMount::default()
-        });
-    }
+    mounts.extend(rights.folders().map(|(name, _, here)| VolumeMount {
+        name: name.to_owned(),
+        mount_path: here.to_owned(),
+        read_only: Some(true),
+        // Namespaces that get their names later are seen too.
+        mount_propagation: Some("HostToContainer".to_owned()),
+        ..VolumeMount::default()
+    }));
 }
 
 /// No type: `Directory` keeps the pod from starting where there is none, and nothing of ours would remain of an empty one
 /// in a file system that lives in memory.
-fn namespaces_volume() -> Volume {
-    let path = HostPathVolumeSource { path: "/var/run/netns".to_owned(), type_: None };
-    Volume { name: "namespaces".to_owned(), host_path: Some(path), ..Volume::default() }
+fn folder(name: &str, path: &str) -> Volume {
+    let path = HostPathVolumeSource { path: path.to_owned(), type_: None };
+    Volume { name: name.to_owned(), host_path: Some(path), ..Volume::default() }
 }
 
 /// The object on another image.
