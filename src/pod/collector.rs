@@ -156,6 +156,7 @@ fn options(settings: &Settings, names: &Names) -> Options {
         stdout: Stdout::Nothing,
         origin: Origin::Cluster,
         enrich: Some(Box::new(names.enricher())),
+        objects: None,
         queue_bytes: Options::QUEUE_BYTES,
         history_bytes: Options::HISTORY_BYTES,
         follow_bytes: Options::FOLLOW_BYTES,
