@@ -113,6 +113,10 @@ impl Capture {
         self.agent.set_filter(&Selection { rules: rules.to_vec(), sets: Vec::new(), own: own.to_vec() })
     }
 
+    pub(crate) fn select(&self, selection: &Selection) -> Result<(), AgentError> {
+        self.agent.set_filter(selection)
+    }
+
     pub(crate) fn finish(self) -> Outcome {
         let counters = self.agent.finish().unwrap();
         let batches = std::mem::take(&mut *self.kept.0.lock().unwrap());

@@ -19,6 +19,8 @@ use std::net::IpAddr;
 use super::{TCP, table};
 use crate::testing::config;
 
+mod kernel;
+
 // Few values each, so that conditions hold about as often as not.
 const PORTS: [u16; 5] = [1, 53, 80, 443, 65_535];
 const PROTOCOLS: [u8; 6] = [1, 6, 17, 58, 132, 47];
