@@ -2,50 +2,45 @@
 //!
 //! Owns how an expression is written ([`Filter::parse`]), what it means ([`Filter::matches`]), which part of it a kernel can
 //! judge ([`Filter::split`]) and how to say so. Must not know kernels, clusters or screens.
+//!
+//! ```
+//! use flow::{Filter, FlowRecord};
+//! let filter = Filter::parse("dst.port = 443 and bytes > 1MB")?;
+//! let record = FlowRecord { dst_port: Some(443), bytes: Some(2_000_000), ..FlowRecord::default() };
+//! assert!(filter.matches(&record));
+//! assert_eq!(Filter::parse("tcp dst port 443")?.to_string(), "proto = TCP and dst.port = 443");
+//! # Ok::<(), flow::FilterError>(())
+//! ```
 
+mod display;
+mod error;
+mod eval;
+mod names;
 mod object;
+mod parse;
 mod subject;
+mod token;
+mod tree;
+mod typed;
+mod values;
 
 use std::{fmt, net::IpAddr};
 
-use serde::{Deserialize, Serialize};
-
+pub use error::FilterError;
 pub use object::{End, Object, ObjectKind};
 pub use subject::Subject;
 
-use crate::{Rules, TextFilter, config::Mode};
+use crate::{Rules, config::Mode};
+use tree::{Expr, Test};
 
 /// A parsed expression. The default one takes everything.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
-    text: String,
-    words: TextFilter,
-}
-
-/// What is wrong with an expression, where, and what to do about it. Shown whole it has the expression with a caret below.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct FilterError {
-    /// One sentence.
-    pub message: String,
-    /// The expression.
-    pub text: String,
-    /// Where in `text`: byte offsets, `start..end`, at character boundaries.
-    pub span: std::ops::Range<usize>,
-    /// What may have been meant.
-    pub hint: Option<String>,
-}
-
-impl FilterError {
-    /// The expression and below it a caret at the place, two lines for a terminal; what is not printable is escaped.
-    pub fn pointed(&self) -> String {
-        format!("{}\n{}^", self.text, " ".repeat(self.span.start))
-    }
+    expr: Expr,
 }
 
 /// Where the addresses of a set of a kernel's rules come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SetSource {
     /// They stand in the expression.
     Addresses(Vec<IpAddr>),
@@ -72,25 +67,43 @@ impl Filter {
     /// # Errors
     /// The first thing that is wrong.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        Ok(Self { text: text.to_owned(), words: TextFilter::parse(text) })
+        parse::parse(text).map(|expr| Self { expr })
+    }
+
+    /// Reads what is being typed, never failing: what does not parse is searched as words, as [`crate::TextFilter`] has it, and
+    /// the error says why. Where only the end is missing, what stands before it counts.
+    pub fn typed(text: &str) -> (Self, Option<FilterError>) {
+        typed::typed(text)
     }
 
     /// Whether it takes everything.
     pub fn is_empty(&self) -> bool {
-        self.words.is_empty()
+        self.expr == Expr::default()
     }
 
     /// Whether it takes `subject`.
     pub fn matches(&self, subject: &dyn Subject) -> bool {
-        let _ = subject;
-        true
+        self.expr.takes(subject)
     }
 
     /// Both of two.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        let _ = other;
-        self
+        Self { expr: Expr::all([self.expr, other.expr]) }
+    }
+
+    /// The objects that it asks for by name or label, each once: who has no cluster at hand can refuse those by label, which no
+    /// field tells.
+    pub fn needs_objects(&self) -> Vec<&Object> {
+        let mut objects = Vec::new();
+        self.expr.each(&mut |test| {
+            if let Test::Object(_, object) = test
+                && !objects.contains(&object)
+            {
+                objects.push(object);
+            }
+        });
+        objects
     }
 
     /// The two parts, for flows or packets.
@@ -109,6 +122,9 @@ impl Filter {
 /// An expression that reads back as the same filter.
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        self.expr.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,6 +45,11 @@ impl TextFilter {
         self.search(cells.map(|(field, text)| (field.map_or(Place::NoField, Place::Field), text)))
     }
 
+    /// Each word in lower case, the field that it is looked for in, and whether it must not be found.
+    pub(crate) fn words(&self) -> impl Iterator<Item = (&str, Option<Field>, bool)> {
+        self.words.iter().map(|word| (word.text.as_str(), word.field, word.excluded))
+    }
+
     fn search<'a>(&self, texts: impl Iterator<Item = (Place, &'a str)>) -> bool {
         if self.words.is_empty() {
             return true;
@@ -128,7 +133,7 @@ fn split(text: &str) -> Vec<Raw> {
 }
 
 /// Whether `text` contains `needle` (lower case) in any case; no allocation where both are ASCII.
-fn contains(text: &str, needle: &str) -> bool {
+pub(crate) fn contains(text: &str, needle: &str) -> bool {
     if text.is_ascii() {
         let windows = text.as_bytes().windows(needle.len());
         return windows.into_iter().any(|window| window.eq_ignore_ascii_case(needle.as_bytes()));

@@ -54,7 +54,7 @@ impl Directions {
         Self { ingress: self.ingress || other.ingress, egress: self.egress || other.egress }
     }
 
-    pub(super) const fn contain(self, direction: Direction) -> bool {
+    pub(crate) const fn contain(self, direction: Direction) -> bool {
         match direction {
             Direction::Ingress => self.ingress,
             Direction::Egress => self.egress,

@@ -162,6 +162,14 @@ pub(super) const SYN: u8 = 0x02;
 pub(super) const RST: u8 = 0x04;
 pub(super) const ACK: u8 = 0x10;
 
+impl TcpFlags {
+    /// By name in any case: `SYN` is SYN without ACK, `X-ACK` is both bits, `ACK` is ACK without SYN, FIN and RST, the others
+    /// are their bit.
+    pub fn by_name(name: &str) -> Option<Self> {
+        tcp_flags(name).ok()
+    }
+}
+
 fn flag_bit(name: &str) -> Option<u8> {
     Some(match name {
         "FIN" => FIN,

@@ -53,26 +53,28 @@ fn flags_match(asked: TcpFlags, subject: &Subject) -> bool {
     subject.protocol == Some(6)
         && match subject.flags {
             Some(FlagsSeen::Packet(flags)) => flags & asked.mask == asked.value,
-            Some(FlagsSeen::Flow(seen)) => flow_may_match(asked, seen),
+            Some(FlagsSeen::Flow(seen)) => asked.may_be_in(seen),
             None => false,
         }
 }
 
-/// Whether a packet of the flow can have matched. The OR over a flow does not tell what a packet lacked, but for SYN,
-/// FIN and RST its three combination bits tell whether ACK came with them.
-fn flow_may_match(asked: TcpFlags, seen: u16) -> bool {
-    let wanted = u16::from(asked.value);
-    let combination = match asked.value & (SYN | FIN | RST) {
-        SYN => 0x100,
-        FIN => 0x200,
-        RST => 0x400,
-        _ => 0,
-    };
-    let with_ack = asked.value & ACK != 0;
-    let without_ack = asked.mask & ACK != 0 && !with_ack;
-    seen & wanted == wanted
-        && (!with_ack || seen & combination == combination)
-        && !(without_ack && seen & combination != 0)
+impl TcpFlags {
+    /// Whether a packet of the flow can have matched. The OR over a flow does not tell what a packet lacked, but for SYN,
+    /// FIN and RST its three combination bits tell whether ACK came with them.
+    pub(crate) fn may_be_in(self, seen: u16) -> bool {
+        let wanted = u16::from(self.value);
+        let combination = match self.value & (SYN | FIN | RST) {
+            SYN => 0x100,
+            FIN => 0x200,
+            RST => 0x400,
+            _ => 0,
+        };
+        let with_ack = self.value & ACK != 0;
+        let without_ack = self.mask & ACK != 0 && !with_ack;
+        seen & wanted == wanted
+            && (!with_ack || seen & combination == combination)
+            && !(without_ack && seen & combination != 0)
+    }
 }
 
 fn icmp_matches(rule: &Rule, subject: &Subject) -> bool {
