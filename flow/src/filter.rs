@@ -26,6 +26,8 @@ mod values;
 
 use std::{fmt, net::IpAddr};
 
+use serde::{Deserialize, Serialize};
+
 pub use error::FilterError;
 pub use object::{End, Object, ObjectKind};
 pub use subject::Subject;
@@ -40,7 +42,8 @@ pub struct Filter {
 }
 
 /// Where the addresses of a set of a kernel's rules come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SetSource {
     /// They stand in the expression.
     Addresses(Vec<IpAddr>),
