@@ -6,7 +6,7 @@
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use flow::{
-    Batch, Rules,
+    Batch, Feature, Rules,
     config::{Limits, Mode},
     wire::WireError,
 };
@@ -48,6 +48,8 @@ pub struct About {
     pub limits: Limits,
     /// Time that one record covers.
     pub interval: Duration,
+    /// Features asked for.
+    pub features: Vec<Feature>,
 }
 
 /// What a client asks for.

@@ -25,11 +25,12 @@ mod ranking;
 mod rate;
 pub mod row;
 mod rows;
+mod tied;
 mod totals;
 
 use std::{collections::VecDeque, sync::Arc};
 
-use flow::{Batch, Field, FlowRecord, config};
+use flow::{Batch, Feature, Field, FlowRecord, config};
 
 pub use command::{Command, Effect};
 pub use filters::Filters;
@@ -49,6 +50,7 @@ use picture::Anchor;
 use ranking::Ranking;
 use row::Row;
 use rows::Rows;
+use tied::Tied;
 
 /// What a view is made of.
 #[derive(Clone, Debug)]
@@ -65,6 +67,8 @@ pub struct Settings {
     pub max_packet_bytes: usize,
     /// Filters in force from the start.
     pub filters: Vec<String>,
+    /// Features of the capture; empty where they are not known, as of a file.
+    pub features: Vec<Feature>,
 }
 
 /// Flows or packets.
@@ -104,6 +108,8 @@ pub enum Open {
 pub struct View {
     settings: Settings,
     data: Data,
+    /// Flows as conversations, while they are asked for.
+    tied: Option<Tied>,
     /// The picture that is held while paused.
     held: Option<Rows>,
     ranking: Ranking,
@@ -139,10 +145,11 @@ impl View {
         let filters = Filters::new(settings.filters.clone());
         let (sort, anchor) = first_sort(settings.mode, settings.pace);
         let mut ranking = Ranking::new(sort);
-        ranking.set_filters(filters.parsed());
-        Self {
-            columns: Columns::new(settings.mode),
+        ranking.set_filters(filters.parsed().to_vec());
+        let mut view = Self {
+            columns: Columns::new(settings.mode, &settings.features),
             data,
+            tied: None,
             held: None,
             ranking,
             filters,
@@ -160,7 +167,11 @@ impl View {
             refresh_at_ns: 0,
             changed: true,
             settings,
+        };
+        if view.settings.features.contains(&Feature::Conversations) {
+            view.toggle_conversations();
         }
+        view
     }
 
     /// Flows or packets.
@@ -241,7 +252,7 @@ impl View {
     /// Rows of the picture that pass the filters, all its rows, and rows ever seen.
     pub fn counts(&self) -> (usize, usize, u64) {
         let seen = match &self.data {
-            Data::Flows(flows) => flows.total(),
+            Data::Flows(flows) => self.tied.as_ref().map_or(flows, |tied| &tied.flows).total(),
             Data::Packets(packets) => packets.total(),
         };
         (self.ranking.shown(), self.rows().len(), seen)
@@ -250,7 +261,7 @@ impl View {
     /// Rows that had to go to keep within the bounds.
     pub fn evicted(&self) -> u64 {
         match &self.data {
-            Data::Flows(flows) => flows.evicted,
+            Data::Flows(flows) => self.tied.as_ref().map_or(flows, |tied| &tied.flows).evicted,
             Data::Packets(packets) => packets.evicted,
         }
     }
@@ -260,9 +271,19 @@ impl View {
         std::mem::take(&mut self.changed)
     }
 
-    fn rows(&self) -> &Rows {
-        self.held.as_ref().unwrap_or_else(|| self.data.rows())
+    /// Whether both directions of a connection are one row.
+    pub fn is_tied(&self) -> bool {
+        self.tied.is_some()
     }
+
+    fn rows(&self) -> &Rows {
+        rows(&self.data, self.tied.as_ref(), self.held.as_ref())
+    }
+}
+
+/// The rows that are shown: of the picture that is held, of conversations, else of all there is.
+fn rows<'a>(data: &'a Data, tied: Option<&'a Tied>, held: Option<&'a Rows>) -> &'a Rows {
+    held.or_else(|| tied.map(|tied| &tied.flows.rows)).unwrap_or_else(|| data.rows())
 }
 
 /// What answers "what is on this network right now": the fastest flows first, the newest packets last.

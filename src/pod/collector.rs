@@ -195,6 +195,7 @@ fn serve(
         what: settings.what.clone(),
         limits: settings.config.limits,
         interval: settings.config.cache_active_timeout,
+        features: settings.config.features.clone(),
     };
     let handler = Box::new(visits.handler(stop.clone()));
     let server = session::Server::start(Path::new(paths::SOCKET), about, hub, status, handler);

@@ -126,6 +126,7 @@ fn setup(about: About, options: TableOptions, shared: &Arc<Mutex<Shared>>) -> Ta
         kept,
         keep: options.keep.map(|path| Box::new(move |kept: &Kept| drop(store(&path, kept))) as tui::Keep),
         stops: options.stop_on_quit,
+        features: about.features,
         ..TableSetup::new(about.mode, Source::Live { interval: about.interval })
     }
 }

@@ -54,6 +54,7 @@ fn about() -> About {
         what: "everything".into(),
         limits: Limits { time: Some(Duration::from_mins(1)), bytes: None, packets: None },
         interval: Duration::from_secs(1),
+        features: Vec::new(),
     }
 }
 

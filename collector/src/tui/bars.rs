@@ -59,6 +59,9 @@ pub(super) fn presets(buffer: &mut Buffer, area: Rect, view: &View, picture: &Pi
                 (columns.enrichment().label().to_owned(), theme.accent()),
             ]);
         }
+        if view.is_tied() {
+            pieces.push(("  conversations".to_owned(), theme.accent()));
+        }
         pieces.push((" ".to_owned(), Theme::plain()));
     }
     pieces.extend([(" sorted by ".to_owned(), Theme::plain())]);
@@ -126,9 +129,10 @@ const TABLE_KEYS: &[(&str, &str)] = &[
     ("/", "filter"),
     ("s", "sort"),
     ("p", "pause"),
-    ("c", "columns"),
+    ("c", "conversations"),
     ("Enter", "details"),
     ("←→", "display"),
+    ("C", "columns"),
     ("PgUp/PgDn", "names"),
     ("S", "reverse"),
     ("^F^B", "page"),
@@ -145,7 +149,7 @@ const PACKET_KEYS: &[(&str, &str)] = &[
     ("↑↓", "packet"),
     ("End", "newest"),
     ("s", "sort"),
-    ("c", "columns"),
+    ("C", "columns"),
     ("S", "reverse"),
     ("PgUp/PgDn", "page"),
 ];

@@ -44,6 +44,7 @@ impl Board {
             max_packets: setup.max_packets,
             max_packet_bytes: setup.max_packet_bytes,
             filters: setup.filters.clone(),
+            features: setup.features.clone(),
         });
         if let Some(kept) = &setup.kept {
             view.restore(kept);

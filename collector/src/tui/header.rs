@@ -76,7 +76,11 @@ impl Header<'_> {
     fn pieces(&self, view: &mut View) -> Vec<(String, Style)> {
         let (plain, accent) = (Theme::plain(), self.theme.accent());
         let (shown, kept, _) = view.counts();
-        let noun = if view.kind() == config::Mode::Flows { "flows" } else { "packets kept" };
+        let noun = match view.kind() {
+            config::Mode::Flows if view.is_tied() => "conversations",
+            config::Mode::Flows => "flows",
+            config::Mode::Packets => "packets kept",
+        };
         let mut pieces = vec![(format!(" {}", show::count(kept as u64)), accent), (format!(" {noun}"), plain)];
         if shown != kept {
             pieces.push((format!(" ({} shown)", show::count(shown as u64)), plain));

@@ -50,6 +50,7 @@ const KEYS: &[Section] = &[
             (Command::Details, "All fields of the selected row."),
             (Command::SortMenu, "Choose the column to sort by; the same column again turns the order round."),
             (Command::Reverse, "Turn the order round."),
+            (Command::Conversations, "Both directions of a connection in one row, the client first; again: in two."),
             (Command::ColumnMenu, "Choose columns."),
             (Command::Release, "Let go of the selected row."),
             (Command::Rub, "Remove a letter of the filter line, or the last filter."),
@@ -104,7 +105,7 @@ pub(super) fn lines(view: &View, header: &Header<'_>) -> Vec<Line> {
     lines.extend(
         [
             (Mark::Bad, "Packets dropped, IPsec failed."),
-            (Mark::Warning, "TCP reset, ICMP error, DNS failure, slow answer."),
+            (Mark::Warning, "Refused, reset, timed out, ICMP error, DNS failure, slow answer."),
             (Mark::Notable, "Faster than 100 Mbit/s."),
             (Mark::Quiet, "Silent for more than two intervals."),
         ]

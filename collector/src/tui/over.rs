@@ -87,7 +87,7 @@ pub(super) fn bytes(buffer: &mut Buffer, area: Rect, view: &mut View, theme: The
     let kept = format!(" {} of {} bytes ", packet.bytes.len(), packet.len);
     let taken = put_right(buffer, heading, &kept, theme.bar());
     let room = heading.width - taken;
-    put(buffer, Rect { width: room, ..heading }, &cut(&format!(" {}", packet.decoded().line()), room), theme.bar());
+    put(buffer, Rect { width: room, ..heading }, &cut(&format!(" {}", packet.line()), room), theme.bar());
     for (at, hex) in details::hex(&packet.bytes).take(usize::from(area.height.saturating_sub(1))).enumerate() {
         put(buffer, skip(line(area, at as u16 + 1), 1), &hex, Theme::plain());
     }

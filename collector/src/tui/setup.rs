@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use flow::{
-    Counters,
+    Counters, Feature,
     config::{Limits, Mode},
 };
 
@@ -69,6 +69,8 @@ pub struct TableSetup {
     /// The table ends ([`flow::Reason::Lapsed`]) when the terminal was silent for this long: whoever lends it from afar
     /// sends a sign of life, a focus report, since no container runtime says that the line to him broke.
     pub pulse: Option<Duration>,
+    /// Features of the capture: displays of what they find out come first. Empty where they are not known, as of a file.
+    pub features: Vec<Feature>,
     /// Whether colours may be used; bold, reverse and symbols are used either way.
     pub colour: bool,
     /// Rows kept at most; beyond it the flows that have been idle longest go, counted.
@@ -94,6 +96,7 @@ impl TableSetup {
             kept: None,
             keep: None,
             stops: true,
+            features: Vec::new(),
             colour: true,
             max_flows: 100_000,
             max_packets: 20_000,

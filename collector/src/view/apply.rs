@@ -3,11 +3,13 @@
 use flow::config::Mode;
 
 use super::{
-    Command, Effect, Key, Open, Sort, View,
+    Command, Data, Effect, Key, Open, Sort, View,
     column::Column,
     keys,
     menu::{Kind, Menu},
     picture::Anchor,
+    rows,
+    tied::Tied,
 };
 
 impl View {
@@ -41,6 +43,7 @@ impl View {
             Command::PreviousEnrichment => self.columns.turn_enrichment(-1),
             Command::Details => self.open_details(),
             Command::SortMenu => self.open_menu(Kind::Sort, self.columns.chosen(), Some(self.sort().column)),
+            Command::Conversations => self.toggle_conversations(),
             Command::ColumnMenu => self.open_menu(Kind::Columns, self.columns.available(), None),
             Command::Reverse => self.sort_by(self.sort().column),
             Command::Choose => self.choose(),
@@ -66,19 +69,31 @@ impl View {
     /// Holds the picture, or goes on with what has come meanwhile.
     fn pause(&mut self) {
         if self.held.take().is_none() {
-            self.held = Some(self.data.rows().clone());
+            self.held = Some(self.rows().clone());
         } else {
-            self.ranking.replace(self.data.rows());
+            self.ranking.replace(rows(&self.data, self.tied.as_ref(), None));
         }
+    }
+
+    /// Both directions of a connection become one row, or two again. A picture that is held goes on.
+    pub(super) fn toggle_conversations(&mut self) {
+        let Data::Flows(flows) = &self.data else { return };
+        self.held = None;
+        self.tied = match self.tied {
+            Some(_) => None,
+            None => Some(Tied::new(self.settings.pace, self.settings.max_flows, &flows.rows)),
+        };
+        self.columns.tie(self.tied.is_some());
+        self.release();
+        self.ranking.replace(rows(&self.data, self.tied.as_ref(), None));
     }
 
     /// Changes the filters, and judges all rows anew if they are others now.
     fn filter(&mut self, change: impl FnOnce(&mut Self)) {
-        let before = self.filters.parsed();
+        let before = self.filters.parsed().to_vec();
         change(self);
-        let now = self.filters.parsed();
-        if now != before {
-            self.ranking.set_filters(now);
+        if self.filters.parsed() != before {
+            self.ranking.set_filters(self.filters.parsed().to_vec());
         }
     }
 
@@ -133,7 +148,7 @@ impl View {
     fn sort_by(&mut self, column: Column) {
         let now = self.sort();
         let descending = if now.column == column { !now.descending } else { column.is_number() };
-        let rows = self.held.as_ref().unwrap_or_else(|| self.data.rows());
+        let rows = rows(&self.data, self.tied.as_ref(), self.held.as_ref());
         self.ranking.set_sort(Sort { column, descending }, rows);
     }
 

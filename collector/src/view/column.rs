@@ -11,6 +11,8 @@ pub enum Column {
     ByteRate,
     /// Packets per second.
     PacketRate,
+    /// Time from the first packet of a flow to its last.
+    Duration,
     /// When a packet was seen.
     Time,
     /// Interface a packet was seen at, with its network namespace.
@@ -29,10 +31,25 @@ pub enum Column {
 pub const PACKET_COLUMNS: &[Column] =
     &[Column::Time, Column::Interface, Column::Direction, Column::Protocol, Column::Length, Column::Info];
 
+/// What a count means in a row, which stands for more than an interval.
+fn summed_doc(field: Field) -> &'static str {
+    match field {
+        Field::PktDropBytes => "Bytes that the kernel dropped since the flow was first seen.",
+        Field::PktDropPackets => "Packets that the kernel dropped since the flow was first seen.",
+        Field::Bytes_AB => "Bytes from the client, who is the source, since the conversation was first seen.",
+        Field::Bytes_BA => "Bytes from the server since the conversation was first seen.",
+        Field::Packets_AB => "Packets from the client since the conversation was first seen.",
+        Field::Packets_BA => "Packets from the server since the conversation was first seen.",
+        _ => field.doc().trim(),
+    }
+}
+
 impl Column {
     /// Every column a table of flows can have.
     pub fn of_flows() -> impl Iterator<Item = Self> {
-        [Self::ByteRate, Self::PacketRate].into_iter().chain(Field::ALL.iter().copied().map(Self::Field))
+        [Self::ByteRate, Self::PacketRate, Self::Duration]
+            .into_iter()
+            .chain(Field::ALL.iter().copied().map(Self::Field))
     }
 
     /// Heading.
@@ -44,9 +61,21 @@ impl Column {
             Self::Field(Field::Proto) | Self::Protocol => "Proto",
             Self::Field(Field::FlowDirection) | Self::Direction => "Dir",
             Self::Field(Field::IfDirections) => "If Dirs",
+            Self::Field(Field::PktDropPackets) => "Drops",
+            Self::Field(Field::PktDropBytes) => "DropByte",
+            Self::Field(Field::DnsLatencyMs) => "Latency",
+            Self::Field(Field::DnsFlagsResponseCode) => "Response",
+            Self::Field(Field::TcpRetransmits) => "Retrans",
+            Self::Field(Field::TcpOutOfOrder) => "OutOfOrd",
+            Self::Field(Field::TcpZeroWindows) => "ZeroWin",
+            Self::Field(Field::Bytes_AB) => "Sent",
+            Self::Field(Field::Bytes_BA) => "Received",
+            Self::Field(Field::Packets_AB) => "PktsSent",
+            Self::Field(Field::Packets_BA) => "PktsRecv",
             Self::Field(field) => field.label(),
             Self::ByteRate => "Bytes/s",
             Self::PacketRate => "Pkts/s",
+            Self::Duration => "Duration",
             Self::Time => "Time",
             Self::Interface => "Interface",
             Self::Info => "Info",
@@ -61,9 +90,11 @@ impl Column {
             Self::Field(Field::TimeFlowEndMs) => "Last packet of the flow, UTC.",
             Self::Field(Field::Bytes) => "Bytes on the wire since the flow was first seen.",
             Self::Field(Field::Packets) => "Packets on the wire since the flow was first seen.",
+            Self::Field(field) if field.is_summed() => summed_doc(field),
             Self::Field(field) => field.doc().trim(),
             Self::ByteRate => "Bytes per second now; in a saved file the average over the life of the flow.",
             Self::PacketRate => "Packets per second now; in a saved file the average over the life of the flow.",
+            Self::Duration => "Time from the first packet of the flow to its last.",
             Self::Time => "When the packet was seen, UTC.",
             Self::Interface => "Interface where the packet was seen, with its network namespace.",
             Self::Direction => "Which way the packet went at that interface.",
@@ -78,10 +109,14 @@ impl Column {
         let content = match self {
             Self::Field(Field::SrcPort | Field::DstPort) | Self::Protocol | Self::Length => 5,
             Self::Field(Field::TimeFlowStartMs | Field::TimeFlowEndMs) => 12,
-            Self::Field(Field::IfDirections | Field::FlowDirection) | Self::ByteRate | Self::PacketRate => 7,
+            Self::Field(Field::IfDirections | Field::FlowDirection)
+            | Self::ByteRate
+            | Self::PacketRate
+            | Self::Duration => 7,
             Self::Field(field) => match field.unit() {
                 Unit::Bytes => 6,
                 Unit::Packets => 7,
+                Unit::Nanoseconds | Unit::Milliseconds => 6,
                 _ => field.width(),
             },
             Self::Time => 15,
@@ -95,10 +130,15 @@ impl Column {
     /// Whether its text stands at the right of its cells.
     pub fn is_number(self) -> bool {
         match self {
-            Self::Field(Field::SrcPort | Field::DstPort) | Self::ByteRate | Self::PacketRate | Self::Length => true,
+            Self::Field(Field::SrcPort | Field::DstPort)
+            | Self::ByteRate
+            | Self::PacketRate
+            | Self::Duration
+            | Self::Length => true,
             Self::Field(field) => {
-                field.kind() == Kind::UInt
-                    && matches!(field.unit(), Unit::Bytes | Unit::Packets | Unit::Milliseconds | Unit::Nanoseconds)
+                field.is_summed()
+                    || field.kind() == Kind::UInt
+                        && matches!(field.unit(), Unit::Bytes | Unit::Packets | Unit::Milliseconds | Unit::Nanoseconds)
             }
             _ => false,
         }
@@ -122,6 +162,11 @@ impl Column {
             Bytes, Dscp, DstAddr, DstK8S_Name, DstK8S_Namespace, DstPort, Flags, FlowDirection, IcmpType, IfDirections,
             Interfaces, NetNs, Packets, Proto, SrcAddr, SrcK8S_Name, SrcK8S_Namespace, SrcPort, TimeFlowEndMs,
         };
+        use Field::{
+            Bytes_AB, Bytes_BA, DnsFlagsResponseCode, DnsLatencyMs, DnsName, DstProcess, IPSecStatus, NetworkEvents,
+            PktDropLatestDropCause, PktDropPackets, SrcProcess, TLSAlpn, TLSServerName, TLSVersion, TcpResult,
+            TcpRetransmits, TimeFlowRttNs, Udns, XlatDstAddr, XlatDstK8S_Name, XlatDstPort,
+        };
         const FIRST: &[Column] = &[
             Column::Info,
             Column::Field(SrcAddr),
@@ -131,6 +176,29 @@ impl Column {
             Column::Field(DstPort),
             Column::Field(SrcPort),
             Column::Field(Proto),
+            // What the display of a feature is looked at for; other displays have none of them.
+            Column::Field(PktDropPackets),
+            Column::Field(PktDropLatestDropCause),
+            Column::Field(DnsName),
+            Column::Field(DnsFlagsResponseCode),
+            Column::Field(DnsLatencyMs),
+            Column::Field(TimeFlowRttNs),
+            Column::Field(TcpRetransmits),
+            Column::Field(NetworkEvents),
+            Column::Field(XlatDstK8S_Name),
+            Column::Field(XlatDstAddr),
+            Column::Field(XlatDstPort),
+            Column::Field(TLSServerName),
+            Column::Field(TLSVersion),
+            Column::Field(TLSAlpn),
+            Column::Field(SrcProcess),
+            Column::Field(DstProcess),
+            Column::Field(IPSecStatus),
+            Column::Field(Udns),
+            Column::Field(Bytes_AB),
+            Column::Field(Bytes_BA),
+            Column::Duration,
+            Column::Field(TcpResult),
             Column::ByteRate,
             Column::Field(Bytes),
             Column::Time,

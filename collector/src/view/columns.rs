@@ -1,10 +1,10 @@
 //! Which columns the table has now: a display and an enrichment, or the user's own choice.
 
-use flow::config::Mode;
+use flow::{Feature, config::Mode};
 
 use super::{
     column::{Column, PACKET_COLUMNS},
-    display::{self, Display, Enrichment},
+    display::{self, Display, Enrichment, Shape},
 };
 
 /// The choice of columns.
@@ -16,6 +16,11 @@ pub struct Columns {
     own: Option<Vec<Column>>,
     /// The user has chosen the enrichment, or a former table had it.
     settled: bool,
+    /// Displays in the order of their cycle.
+    cycle: Vec<Display>,
+    shape: Shape,
+    /// Records may tell how connections fare.
+    health: bool,
 }
 
 /// Choices of a former table, as far as they are known here.
@@ -27,10 +32,24 @@ pub(super) struct Choice {
 }
 
 impl Columns {
-    /// The usual choice.
-    pub fn new(mode: Mode) -> Self {
-        // Without a cluster ends have no other names than their addresses.
-        Self { mode, display: Display::Standard, enrichment: Enrichment::IpPort, own: None, settled: false }
+    /// The usual choice for a capture with these features; none where they are not known.
+    pub fn new(mode: Mode, features: &[Feature]) -> Self {
+        Self {
+            mode,
+            display: Display::first(features),
+            // Without a cluster ends have no other names than their addresses.
+            enrichment: Enrichment::IpPort,
+            own: None,
+            settled: false,
+            cycle: Display::cycle(features),
+            shape: Shape::Flows,
+            health: features.is_empty() || features.contains(&Feature::Rtt),
+        }
+    }
+
+    /// Rows stand for conversations from now on, or for flows again.
+    pub fn tie(&mut self, tied: bool) {
+        self.shape = if tied { Shape::Conversations { health: self.health } } else { Shape::Flows };
     }
 
     /// Takes the choices of a former table.
@@ -69,7 +88,7 @@ impl Columns {
 
     /// Takes another display; the columns are those of display and enrichment again.
     pub fn turn_display(&mut self, steps: isize) {
-        self.display = display::turn(Display::ALL, self.display, steps);
+        self.display = display::turn(&self.cycle, self.display, steps);
         self.own = None;
     }
 
@@ -90,7 +109,7 @@ impl Columns {
         match (&self.own, self.mode) {
             (Some(own), _) => own.clone(),
             (None, Mode::Packets) => PACKET_COLUMNS.to_vec(),
-            (None, Mode::Flows) => display::columns(self.display, self.enrichment),
+            (None, Mode::Flows) => display::columns(self.display, self.enrichment, self.shape),
         }
     }
 

@@ -55,6 +55,8 @@ pub enum Command {
     SortMenu,
     /// Sort the other way round.
     Reverse,
+    /// Both directions of a connection in one row, or in two again.
+    Conversations,
     /// Choose columns.
     ColumnMenu,
     /// Take the entry of the menu.

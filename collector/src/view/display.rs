@@ -27,6 +27,10 @@ pub enum Display {
     UdnMapping,
     /// IPsec.
     Ipsec,
+    /// TLS and QUIC.
+    Tls,
+    /// Processes and containers at the ends.
+    Process,
     /// Standard and all features.
     All,
 }
@@ -70,8 +74,30 @@ impl Display {
         Self::PacketTranslation,
         Self::UdnMapping,
         Self::Ipsec,
+        Self::Tls,
+        Self::Process,
         Self::All,
     ];
+
+    /// The cycle of a capture with these features: what they fill comes before what stays empty. Where they are not known, as of
+    /// a file, all are equal.
+    pub fn cycle(features: &[Feature]) -> Vec<Self> {
+        let is_empty = |display: &&Self| {
+            let feature = display.feature();
+            !features.is_empty() && feature != Feature::Core && !features.contains(&feature)
+        };
+        let empty = Self::ALL.iter().filter(is_empty).copied();
+        Self::ALL.iter().filter(|display| !is_empty(display)).copied().chain(empty).collect()
+    }
+
+    /// The display that a capture with these features begins with: if it was asked for one thing, that.
+    pub fn first(features: &[Feature]) -> Self {
+        let mut asked = Self::ALL.iter().copied().filter(|display| features.contains(&display.feature()));
+        match (asked.next(), asked.next()) {
+            (Some(only), None) => only,
+            _ => Self::Standard,
+        }
+    }
 
     /// Its name on the screen.
     pub fn label(self) -> &'static str {
@@ -80,11 +106,13 @@ impl Display {
             Self::Standard => "Standard",
             Self::PacketDrops => "Packet drops",
             Self::Dns => "DNS",
-            Self::Rtt => "RTT",
+            Self::Rtt => "RTT & TCP",
             Self::NetworkEvents => "Network events",
             Self::PacketTranslation => "Packet translation",
             Self::UdnMapping => "UDN mapping",
             Self::Ipsec => "IPSec",
+            Self::Tls => "TLS",
+            Self::Process => "Process",
             Self::All => "All",
         }
     }
@@ -99,12 +127,49 @@ impl Display {
             Self::PacketTranslation => Feature::PktTranslation,
             Self::UdnMapping => Feature::UdnMapping,
             Self::Ipsec => Feature::Ipsec,
+            Self::Tls => Feature::Tls,
+            Self::Process => Feature::Process,
             Self::Raw | Self::Standard | Self::All => Feature::Core,
         }
     }
 
-    fn columns(self) -> Vec<Column> {
-        use Field::{Bytes, Dscp, FlowDirection, Packets, Proto};
+    /// The fields of its feature that tell most, before the others.
+    fn leading(self) -> &'static [Field] {
+        use Field as F;
+        match self {
+            Self::PacketDrops => &[
+                F::PktDropPackets,
+                F::PktDropLatestDropCause,
+                F::PktDropLikelyCause,
+                F::PktDropLatestState,
+                F::PktDropBytes,
+            ],
+            Self::Dns => &[F::DnsName, F::DnsType, F::DnsFlagsResponseCode, F::DnsLatencyMs],
+            Self::Rtt => &[
+                F::TimeFlowRttNs,
+                F::TcpRetransmits,
+                F::TcpResult,
+                F::TcpState,
+                F::TcpHandshakeNs,
+                F::TcpOutOfOrder,
+                F::TcpZeroWindows,
+            ],
+            Self::PacketTranslation => &[
+                F::XlatSrcAddr,
+                F::XlatSrcPort,
+                F::XlatDstAddr,
+                F::XlatDstPort,
+                F::XlatDstK8S_Name,
+                F::XlatDstK8S_Namespace,
+            ],
+            Self::Tls => &[F::TLSServerName, F::TLSVersion, F::TLSAlpn, F::TLSCipherSuite, F::TLSGroup, F::QuicVersion],
+            Self::Process => &[F::SrcProcess, F::DstProcess, F::SrcContainer, F::DstContainer],
+            _ => &[],
+        }
+    }
+
+    fn columns(self, shape: Shape) -> Vec<Column> {
+        use Field::{Bytes, Bytes_AB, Bytes_BA, Dscp, FlowDirection, Packets, Packets_AB, Packets_BA, Proto};
         const STANDARD: &[Column] = &[
             Column::Field(Proto),
             Column::ByteRate,
@@ -116,20 +181,43 @@ impl Display {
             Column::Field(FlowDirection),
             Column::Field(Dscp),
         ];
+        const TIED: &[Column] = &[
+            Column::Field(Proto),
+            Column::Field(Bytes_AB),
+            Column::Field(Bytes_BA),
+            Column::Duration,
+            Column::ByteRate,
+            Column::Field(Packets_AB),
+            Column::Field(Packets_BA),
+            Column::Field(Field::Flags),
+            Column::Field(Field::IcmpType),
+            Column::Field(Bytes),
+        ];
+        const HEALTH: &[Column] =
+            &[Column::Field(Field::TcpResult), Column::Field(Field::TcpState), Column::Field(Field::TimeFlowRttNs)];
+        let standard = || match shape {
+            Shape::Flows => STANDARD.to_vec(),
+            Shape::Conversations { health: true } => TIED.iter().chain(HEALTH).copied().collect(),
+            Shape::Conversations { health: false } => TIED.to_vec(),
+        };
+        let volume = match shape {
+            Shape::Flows => &[Column::Field(Bytes), Column::Field(Packets)],
+            Shape::Conversations { .. } => &[Column::Field(Bytes_AB), Column::Field(Bytes_BA)],
+        };
         let of = |feature| Field::ALL.iter().copied().filter(move |field| field.feature() == feature);
         match self {
-            Self::Standard => STANDARD.to_vec(),
+            Self::Standard => standard(),
             Self::Raw => Field::ALL.iter().copied().map(Column::Field).collect(),
             Self::All => {
                 let features = Self::ALL.iter().map(|display| display.feature());
                 let fields = features.filter(|feature| *feature != Feature::Core).flat_map(of);
-                STANDARD.iter().copied().chain(fields.map(Column::Field)).collect()
+                standard().into_iter().chain(fields.map(Column::Field)).collect()
             }
             // Protocol and volume stay: a drop or a latency means little without them.
             feature => [Column::Field(Proto)]
                 .into_iter()
-                .chain(of(feature.feature()).map(Column::Field))
-                .chain([Column::Field(Bytes), Column::Field(Packets)])
+                .chain(feature.leading().iter().copied().chain(of(feature.feature())).map(Column::Field))
+                .chain(volume.iter().copied())
                 .collect(),
         }
     }
@@ -205,11 +293,23 @@ impl Enrichment {
     }
 }
 
+/// What a row stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// One direction of a connection.
+    Flows,
+    /// Both directions, the client as source.
+    Conversations {
+        /// Records tell how connections fare.
+        health: bool,
+    },
+}
+
 /// The columns of `display` and `enrichment`, in the order of the table, each once.
-pub fn columns(display: Display, enrichment: Enrichment) -> Vec<Column> {
+pub fn columns(display: Display, enrichment: Enrichment, shape: Shape) -> Vec<Column> {
     let mut columns = vec![Column::Field(Field::TimeFlowEndMs)];
     columns.extend(enrichment.fields().into_iter().map(Column::Field));
-    columns.extend(display.columns());
+    columns.extend(display.columns(shape));
     columns.extend([Field::Interfaces, Field::IfDirections, Field::NetNs].map(Column::Field));
     let mut seen = std::collections::HashSet::new();
     columns.retain(|column| seen.insert(*column));
@@ -230,7 +330,7 @@ mod tests {
     fn every_display_and_enrichment_has_each_column_once() {
         for display in Display::ALL {
             for enrichment in Enrichment::ALL {
-                let columns = columns(*display, *enrichment);
+                let columns = columns(*display, *enrichment, Shape::Flows);
                 let unique: std::collections::HashSet<_> = columns.iter().collect();
                 assert_eq!(unique.len(), columns.len(), "{} {}", display.label(), enrichment.label());
             }
@@ -239,10 +339,23 @@ mod tests {
 
     #[test]
     fn a_feature_display_shows_all_fields_of_its_feature() {
-        let columns = columns(Display::Dns, Enrichment::IpPort);
+        let columns = columns(Display::Dns, Enrichment::IpPort, Shape::Flows);
         for field in Field::ALL.iter().filter(|field| field.feature() == Feature::Dns) {
             assert!(columns.contains(&Column::Field(*field)), "{}", field.name());
         }
+    }
+
+    #[test]
+    fn what_the_features_fill_comes_first() {
+        let cycle = Display::cycle(&[Feature::Dns, Feature::Tls]);
+        assert_eq!(cycle[..5], [Display::Raw, Display::Standard, Display::Dns, Display::Tls, Display::All]);
+        assert_eq!(cycle.len(), Display::ALL.len());
+        assert_eq!(Display::cycle(&[]), Display::ALL);
+        assert_eq!(Display::first(&[Feature::Dns, Feature::Conversations]), Display::Dns);
+        assert_eq!(
+            (Display::first(&[]), Display::first(&[Feature::Dns, Feature::Rtt])),
+            (Display::Standard, Display::Standard)
+        );
     }
 
     #[test]

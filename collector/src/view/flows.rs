@@ -10,10 +10,22 @@ use super::{
     row::{FlowRow, Row},
     rows::Rows,
 };
+use crate::conversation::{self, Client};
+
+/// What makes two records the same row.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a table has keys of one kind, and a box for each look-up would cost more"
+)]
+enum Key {
+    Flow(Ends),
+    Conversation(u64),
+}
 
 /// What makes two records the same flow: ends, protocol and network namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
+struct Ends {
     net_ns: Option<Arc<str>>,
     addresses: [Option<IpAddr>; 2],
     ports: [Option<u16>; 2],
@@ -23,7 +35,7 @@ struct Key {
     macs: Option<([Option<Mac>; 2], Option<u16>)>,
 }
 
-impl Key {
+impl Ends {
     fn of(record: &FlowRecord) -> Self {
         let is_ip = record.src_addr.is_some();
         Self {
@@ -57,6 +69,8 @@ pub(super) struct Flows {
     /// Flows in the order in which they may fall silent; entries may be out of date.
     active: VecDeque<(u64, u32)>,
     pace: Pace,
+    /// Rows are conversations.
+    tied: bool,
     cap: usize,
     next_id: u64,
     /// Flows that went to keep within the bound.
@@ -72,10 +86,20 @@ impl Flows {
             last_ns: Vec::new(),
             active: VecDeque::new(),
             pace,
+            tied: false,
             cap: cap.max(1),
             next_id: 0,
             evicted: 0,
         }
+    }
+
+    /// The same for conversations: both directions of a connection are one row.
+    pub(super) fn tied(pace: Pace, cap: usize) -> Self {
+        Self { tied: true, ..Self::new(pace, cap) }
+    }
+
+    fn key(&self, record: &FlowRecord) -> Key {
+        if self.tied { Key::Conversation(conversation::id(record).0) } else { Key::Flow(Ends::of(record)) }
     }
 
     /// Flows ever seen, as far as they were not forgotten in between.
@@ -86,20 +110,46 @@ impl Flows {
     /// Takes in a record that was made at `made_ns` (by the clock of its agent) and is seen at `now_ns` (by ours); the slot
     /// of its flow.
     pub(super) fn add(&mut self, record: &FlowRecord, made_ns: u64, now_ns: u64) -> u32 {
-        let key = Key::of(record);
+        let key = self.key(record);
         let slot = match self.index.get(&key) {
             Some(slot) => *slot,
             None => self.start(key, record, now_ns),
         };
+        let (tied, pace) = (self.tied, self.pace);
         if let Some(Row::Flow(row)) = self.rows.get_mut(slot) {
-            row.record.absorb(record);
+            let from_client = if tied { join(row, record) } else { absorb(row, record) };
             row.last_ns = now_ns;
-            pace(row, record, self.pace, made_ns);
+            keep_pace(row, (record, from_client), pace, made_ns);
         }
+        self.seen(slot, now_ns);
+        slot
+    }
+
+    fn seen(&mut self, slot: u32, now_ns: u64) {
         self.last_ns[slot as usize] = now_ns;
         if self.pace != Pace::Past {
             self.active.push_back((now_ns, slot));
         }
+    }
+
+    /// Takes over the row of a flow, with all that came of it so far; the slot of its conversation.
+    pub(super) fn take_over(&mut self, flow: &FlowRow) -> u32 {
+        let key = self.key(&flow.record);
+        let slot = match self.index.get(&key) {
+            Some(slot) => *slot,
+            None => self.start(key, &flow.record, flow.first_ns),
+        };
+        if let Some(Row::Flow(row)) = self.rows.get_mut(slot) {
+            let from_client = join(row, &flow.record);
+            let rate = if from_client { &mut row.rate } else { &mut row.back };
+            *rate = flow.rate;
+            row.first_ns = row.first_ns.min(flow.first_ns);
+            row.last_ns = row.last_ns.max(flow.last_ns);
+            if self.pace == Pace::Past {
+                average(row);
+            }
+        }
+        self.seen(slot, flow.last_ns.max(self.last_ns[slot as usize]));
         slot
     }
 
@@ -107,7 +157,15 @@ impl Flows {
         let empty = FlowRecord { time_flow_start_ms: record.time_flow_start_ms, ..FlowRecord::default() };
         let id = self.next_id;
         self.next_id += 1;
-        let row = FlowRow { id, record: empty, rate: Rate::default(), first_ns: now_ns, last_ns: now_ns };
+        let row = FlowRow {
+            id,
+            record: empty,
+            rate: Rate::default(),
+            back: Rate::default(),
+            client: None,
+            first_ns: now_ns,
+            last_ns: now_ns,
+        };
         let slot = self.rows.insert(Row::Flow(Box::new(row)));
         self.last_ns.resize(self.rows.capacity() as usize, 0);
         self.index.insert(key, slot);
@@ -127,6 +185,7 @@ impl Flows {
                 && let Some(Row::Flow(row)) = self.rows.get_mut(slot)
             {
                 row.rate.fade();
+                row.back.fade();
                 changed.push(slot);
             }
         }
@@ -144,7 +203,8 @@ impl Flows {
         by_age.select_nth_unstable_by_key(surplus - 1, |slot| self.last_ns[*slot as usize]);
         for slot in &by_age[..surplus] {
             if let Some(Row::Flow(row)) = self.rows.remove(*slot).as_deref() {
-                self.index.remove(&Key::of(&row.record));
+                let key = self.key(&row.record);
+                self.index.remove(&key);
             }
             self.last_ns[*slot as usize] = 0;
         }
@@ -153,21 +213,53 @@ impl Flows {
     }
 }
 
-fn pace(row: &mut FlowRow, newer: &FlowRecord, pace: Pace, made_ns: u64) {
-    match pace {
-        Pace::Interval(ns) => {
-            row.rate.add(made_ns, ns, newer.bytes.unwrap_or_default(), newer.packets.unwrap_or_default());
+/// Adds a record to the row of its flow, whose source sends.
+fn absorb(row: &mut FlowRow, newer: &FlowRecord) -> bool {
+    row.record.absorb(newer);
+    true
+}
+
+/// Adds a record to the row of its conversation; whether it is the client that sends.
+fn join(row: &mut FlowRow, newer: &FlowRecord) -> bool {
+    let (id, from_first) = conversation::id(newer);
+    match &mut row.client {
+        None => {
+            row.client = Some(Client::of(newer, from_first));
+            row.record.hash_id = Some(conversation::hash_id(id));
         }
-        Pace::Past => {
-            let record = &row.record;
-            let life = record
-                .time_flow_end_ms
-                .unwrap_or_default()
-                .saturating_sub(record.time_flow_start_ms.unwrap_or_default());
-            // A life shorter than a second is not known better than that.
-            let seconds = (life as f64 / 1000.0).max(1.0);
-            row.rate.bytes = record.bytes.unwrap_or_default() as f64 / seconds;
-            row.rate.packets = record.packets.unwrap_or_default() as f64 / seconds;
+        Some(client) => {
+            if client.learn(newer, from_first) {
+                row.record.turn_round();
+                std::mem::swap(&mut row.rate, &mut row.back);
+            }
         }
     }
+    let from_client = row.client.is_none_or(|client| client.is_first == from_first);
+    conversation::fold(&mut row.record, conversation::sided(newer, from_client), from_client);
+    from_client
+}
+
+fn keep_pace(row: &mut FlowRow, (newer, from_client): (&FlowRecord, bool), pace: Pace, made_ns: u64) {
+    let Pace::Interval(ns) = pace else { return average(row) };
+    let (mut bytes, mut packets) = (newer.bytes.unwrap_or_default(), newer.packets.unwrap_or_default());
+    // What the server sent in a record that is one of a conversation already.
+    if row.client.is_some() && newer.bytes_ab.is_some() {
+        let back = (newer.bytes_ba.unwrap_or_default(), newer.packets_ba.unwrap_or_default());
+        row.back.add(made_ns, ns, back.0, back.1);
+        (bytes, packets) = (newer.bytes_ab.unwrap_or_default(), newer.packets_ab.unwrap_or_default());
+    }
+    // One that only tells what a feature found out says nothing of the pace.
+    if newer.bytes.is_some() || newer.packets.is_some() {
+        let rate = if from_client { &mut row.rate } else { &mut row.back };
+        rate.add(made_ns, ns, bytes, packets);
+    }
+}
+
+/// The rates of a flow that is over.
+fn average(row: &mut FlowRow) {
+    // A life shorter than a second is not known better than that.
+    let seconds = row.duration().unwrap_or_default().as_secs_f64().max(1.0);
+    row.rate.bytes = row.record.bytes.unwrap_or_default() as f64 / seconds;
+    row.rate.packets = row.record.packets.unwrap_or_default() as f64 / seconds;
+    (row.back.bytes, row.back.packets) = (0.0, 0.0);
 }

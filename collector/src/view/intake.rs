@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use flow::{Batch, Body, FlowRecord};
 
-use super::{Data, View};
+use super::{Data, View, rows, tied::Tied};
 
 /// Records or packets that may wait in the view; beyond it the sender's queue decides what is skipped, and counts it.
 const MAX_PENDING: usize = 50_000;
@@ -36,17 +36,21 @@ impl View {
 
     /// Whether [`View::work`] has something to do.
     pub fn has_work(&self) -> bool {
-        !self.pending.is_empty() || self.is_filtering() || !self.spent.is_empty()
+        let is_behind = self.tied.as_ref().is_some_and(Tied::is_behind);
+        !self.pending.is_empty() || self.is_filtering() || is_behind || !self.spent.is_empty()
     }
 
     /// Does a part of what waits, in units of a few microseconds each: rows to judge first, then records or packets.
     pub fn work(&mut self, units: usize, now_ns: u64) {
         if self.is_filtering() {
-            let rows = self.held.as_ref().unwrap_or_else(|| self.data.rows());
+            let rows = rows(&self.data, self.tied.as_ref(), self.held.as_ref());
             self.ranking.judge(rows, units);
             self.changed = true;
         }
         let mut touched = Vec::new();
+        if let Some(tied) = self.tied.as_mut().filter(|tied| tied.is_behind()) {
+            tied.catch_up(self.data.rows(), units, &mut touched);
+        }
         let mut left = units;
         while left > 0 {
             let Some((batch, start)) = self.pending.pop_front() else { break };
@@ -81,11 +85,14 @@ impl View {
         if let Data::Flows(flows) = &mut self.data {
             flows.fade(now_ns, &mut touched);
         }
+        if let Some(tied) = &mut self.tied {
+            touched.clear();
+            tied.flows.fade(now_ns, &mut touched);
+        }
         self.changed |= !touched.is_empty();
         if self.held.is_none() {
-            for slot in touched {
-                self.ranking.move_only(self.data.rows(), slot);
-            }
+            let rows = rows(&self.data, self.tied.as_ref(), None);
+            touched.into_iter().for_each(|slot| self.ranking.move_only(rows, slot));
         }
     }
 
@@ -96,16 +103,28 @@ impl View {
                 if self.columns.may_name_ends() && body.records[start..end].iter().any(is_named) {
                     self.columns.name_ends();
                 }
-                touched.extend(body.records[start..end].iter().map(|record| flows.add(record, batch.time_ns, now_ns)));
-                flows.evict(touched);
+                let when = (batch.time_ns, now_ns);
+                match &mut self.tied {
+                    None => {
+                        touched.extend(body.records[start..end].iter().map(|record| flows.add(record, when.0, when.1)));
+                        flows.evict(touched);
+                    }
+                    Some(tied) => {
+                        for record in &body.records[start..end] {
+                            let slot = flows.add(record, when.0, when.1);
+                            touched.extend(tied.add(slot, record, when));
+                        }
+                        flows.evict(&mut Vec::new());
+                        tied.flows.evict(touched);
+                    }
+                }
             }
             (Data::Packets(packets), Body::Packets(body)) => {
                 if start == 0 {
                     packets.learn(&batch.node, &batch.interfaces);
                 }
-                let filters = self.filters.parsed();
                 for at in start..end {
-                    packets.add(&batch.node, (body, at), &filters, touched);
+                    packets.add(&batch.node, (body, at), self.filters.parsed(), touched);
                 }
             }
             (Data::Packets(packets), _) => packets.learn(&batch.node, &batch.interfaces),
@@ -119,8 +138,9 @@ impl View {
         if self.held.is_some() {
             return;
         }
+        let rows = rows(&self.data, self.tied.as_ref(), None);
         for slot in slots {
-            self.ranking.touch(self.data.rows(), *slot);
+            self.ranking.touch(rows, *slot);
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{
     column::{Column, PACKET_COLUMNS},
     columns::Choice,
     display::{Display, Enrichment},
+    rows,
 };
 
 /// Choices of the user. What a newer or older version of ours does not know is left as it is by itself.
@@ -25,6 +26,8 @@ pub struct Kept {
     pub display: String,
     /// Enrichment by name.
     pub enrichment: String,
+    /// Conversations in place of flows.
+    pub conversations: bool,
     /// Columns by name, if they were chosen one by one.
     pub columns: Option<Vec<String>>,
     /// Column to sort by, by name.
@@ -51,6 +54,7 @@ impl View {
             in_filter: self.in_filter,
             display: name(&self.columns.display()),
             enrichment: name(&self.columns.enrichment()),
+            conversations: self.is_tied(),
             columns: own.map(|columns| columns.iter().map(name).collect()),
             sort: name(&column),
             descending,
@@ -60,15 +64,19 @@ impl View {
     /// Takes the choices of a former table.
     pub fn restore(&mut self, kept: &Kept) {
         self.filters = Filters::restored(&kept.filters, &kept.line);
-        self.ranking.set_filters(self.filters.parsed());
+        self.ranking.set_filters(self.filters.parsed().to_vec());
         self.in_filter = kept.in_filter;
         self.columns.restore(Choice {
             display: Display::ALL.iter().copied().find(|display| name(display) == kept.display),
             enrichment: Enrichment::ALL.iter().copied().find(|enrichment| name(enrichment) == kept.enrichment),
             own: kept.columns.as_ref().map(|names| names.iter().filter_map(|name| column(name)).collect()),
         });
+        if kept.conversations != self.is_tied() {
+            self.toggle_conversations();
+        }
         if let Some(column) = column(&kept.sort) {
-            self.ranking.set_sort(Sort { column, descending: kept.descending }, self.data.rows());
+            let rows = rows(&self.data, self.tied.as_ref(), None);
+            self.ranking.set_sort(Sort { column, descending: kept.descending }, rows);
         }
     }
 }

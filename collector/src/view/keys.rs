@@ -1,9 +1,9 @@
 //! Which key does what, in which mode: one table. Knows no terminal library.
 
 use super::Command::{
-    self, Bottom, Choose, ClearLine, Close, ColumnMenu, Details, Down, FocusFilter, FocusTable, Help, KeepFilter,
-    NextDisplay, NextEnrichment, PageDown, PageUp, Pause, Preset, PreviousDisplay, PreviousEnrichment, Quit, Redraw,
-    Release, Reverse, Rub, RubWord, SortMenu, Suspend, Toggle, Top, Type, Up,
+    self, Bottom, Choose, ClearLine, Close, ColumnMenu, Conversations, Details, Down, FocusFilter, FocusTable, Help,
+    KeepFilter, NextDisplay, NextEnrichment, PageDown, PageUp, Pause, Preset, PreviousDisplay, PreviousEnrichment,
+    Quit, Redraw, Release, Reverse, Rub, RubWord, SortMenu, Suspend, Toggle, Top, Type, Up,
 };
 
 /// A key without its modifiers.
@@ -163,7 +163,8 @@ const BINDINGS: &[Binding] = &[
     letter(' ', Pause),
     letter('s', SortMenu),
     letter('S', Reverse),
-    letter('c', ColumnMenu),
+    letter('c', Conversations),
+    letter('C', ColumnMenu),
     letter('j', Down),
     letter('k', Up),
     letter('g', Top),

@@ -53,18 +53,38 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::view::display::{Display, Enrichment, columns};
+    use crate::view::display::{Display, Enrichment, Shape, columns};
 
     #[test]
     fn eighty_cells_show_both_ends_protocol_and_volume() {
-        let fitting = fit(&columns(Display::Standard, Enrichment::IpPort), 78);
+        let fitting = fit(&columns(Display::Standard, Enrichment::IpPort, Shape::Flows), 78);
         let labels: Vec<_> = fitting.iter().map(|column| column.label()).collect();
         assert_eq!(labels, ["Src IP", "SPort", "Dst IP", "DPort", "Proto", "Bytes/s", "Bytes", "Packets"]);
     }
 
     #[test]
+    fn eighty_cells_show_what_a_feature_is_asked_for() {
+        let labels = |display, shape| {
+            let fitting = fit(&columns(display, Enrichment::IpPort, shape), 78);
+            fitting.iter().map(|column| column.label()).collect::<Vec<_>>().join(" ")
+        };
+        let ends = "Src IP SPort Dst IP DPort Proto";
+        for (display, expected) in [
+            (Display::PacketDrops, "Drops Drop Cause"),
+            (Display::Dns, "DNS Name"),
+            (Display::Rtt, "RTT Retrans Bytes"),
+            (Display::Tls, "Server Name"),
+            (Display::Process, "Src Process"),
+        ] {
+            assert_eq!(labels(display, Shape::Flows), format!("{ends} {expected}"));
+        }
+        let tied = labels(Display::Standard, Shape::Conversations { health: true });
+        assert_eq!(tied, format!("{ends} Sent Received Duration"));
+    }
+
+    #[test]
     fn more_room_goes_to_those_who_want_it() {
-        let columns = fit(&columns(Display::Standard, Enrichment::IpPort), 78);
+        let columns = fit(&columns(Display::Standard, Enrichment::IpPort, Shape::Flows), 78);
         let wants = [39, 5, 15, 5, 4, 7, 6, 7];
         assert_eq!(widths(&columns, &wants, 100)[0], 39);
         assert_eq!(widths(&columns, &wants, 78)[0], 20);
@@ -72,8 +92,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn columns_never_exceed_the_width_and_only_grow_in_number(display in 0usize..10, enrichment in 0usize..11, width in 1u16..300, wants in proptest::collection::vec(0u16..300, 0..90)) {
-            let all = columns(Display::ALL[display], Enrichment::ALL[enrichment]);
+        fn columns_never_exceed_the_width_and_only_grow_in_number(display in 0usize..12, tied in proptest::bool::ANY, enrichment in 0usize..11, width in 1u16..300, wants in proptest::collection::vec(0u16..300, 0..90)) {
+            let shape = if tied { Shape::Conversations { health: true } } else { Shape::Flows };
+            let all = columns(Display::ALL[display], Enrichment::ALL[enrichment], shape);
             let fitting = fit(&all, width);
             let sum = widths(&fitting, &wants, width).iter().sum::<u16>() + GAP * (fitting.len() as u16 - 1);
             prop_assert!(sum <= width || fitting.len() == 1);

@@ -47,14 +47,18 @@ pub fn row(row: &Row, is_live: bool) -> Mark {
         Column::Field(Field::DnsFlagsResponseCode),
         Column::Field(Field::DnsLatencyMs),
         Column::Field(Field::IPSecStatus),
+        Column::Field(Field::TcpResult),
         Column::Field(Field::TimeFlowRttNs),
         Column::ByteRate,
     ];
     let worst = TELLING.iter().map(|column| cell(row, *column)).max().unwrap_or(Mark::Plain);
     match row {
-        Row::Flow(flow) if is_live && flow.rate.packets == 0.0 && worst < Mark::Warning => Mark::Quiet,
+        Row::Flow(flow) if is_live && flow.packet_rate() == 0.0 && worst < Mark::Warning => Mark::Quiet,
         Row::Flow(_) => worst,
         Row::Packet(packet) => {
+            if packet.cause.is_some() {
+                return Mark::Bad;
+            }
             let decoded = packet.decoded();
             let reset = decoded.flags().is_some_and(|flags| flags & RST != 0);
             let error = decoded.icmp().zip(decoded.ip).is_some_and(|((kind, _), ip)| is_icmp_error(ip.proto, kind));
@@ -65,13 +69,16 @@ pub fn row(row: &Row, is_live: bool) -> Mark {
 
 /// How much attention a cell deserves.
 pub fn cell(row: &Row, column: Column) -> Mark {
-    let Row::Flow(flow) = row else { return Mark::Plain };
-    let record = &flow.record;
     let of = |is: bool, mark: Mark| if is { mark } else { Mark::Plain };
+    let flow = match row {
+        Row::Flow(flow) => flow,
+        Row::Packet(packet) => return of(packet.cause.is_some(), Mark::Bad),
+    };
+    let record = &flow.record;
     match column {
-        Column::ByteRate => of(flow.rate.bytes >= FAST, Mark::Notable),
+        Column::ByteRate => of(flow.byte_rate() >= FAST, Mark::Notable),
         Column::Field(field) => match field {
-            Field::PktDropPackets | Field::PktDropBytes | Field::PktDropLatestDropCause => {
+            Field::PktDropPackets | Field::PktDropBytes | Field::PktDropLatestDropCause | Field::PktDropLikelyCause => {
                 of(record.pkt_drop_packets.unwrap_or_default() > 0, Mark::Bad)
             }
             Field::Flags => of(record.flags.unwrap_or_default() & RST != 0, Mark::Warning),
@@ -84,6 +91,9 @@ pub fn cell(row: &Row, column: Column) -> Mark {
             }
             Field::DnsLatencyMs => of(record.dns_latency_ms.is_some_and(|ms| ms > SLOW_NS / 1_000_000), Mark::Warning),
             Field::TimeFlowRttNs => of(record.time_flow_rtt_ns.is_some_and(|ns| ns > SLOW_NS), Mark::Warning),
+            Field::TcpResult => of(record.tcp_result.as_deref().is_some_and(is_failure), Mark::Warning),
+            Field::TcpRetransmits => of(record.tcp_retransmits.is_some_and(|count| count > 0), Mark::Warning),
+            Field::TcpZeroWindows => of(record.tcp_zero_windows.is_some_and(|count| count > 0), Mark::Warning),
             Field::IPSecStatus => {
                 of(record.ipsec_status.as_ref().is_some_and(|status| &**status != "success"), Mark::Bad)
             }
@@ -91,6 +101,11 @@ pub fn cell(row: &Row, column: Column) -> Mark {
         },
         _ => Mark::Plain,
     }
+}
+
+/// Results of a connection that did not end well.
+fn is_failure(result: &str) -> bool {
+    result == "refused" || result == "timed out" || result.starts_with("reset")
 }
 
 /// Messages that report a failure: RFC 792 types 3, 4, 5, 11, 12; RFC 4443 types below 128.

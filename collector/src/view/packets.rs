@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use flow::{Interface, PacketBatch, TextFilter};
+use flow::{Filter, Interface, PacketBatch};
 use hashbrown::HashMap;
 
 use super::{
@@ -64,7 +64,7 @@ impl Packets {
         &mut self,
         node: &Arc<str>,
         (batch, at): (&PacketBatch, usize),
-        filters: &[TextFilter],
+        filters: &[Filter],
         changed: &mut Vec<u32>,
     ) {
         let Some(packet) = batch.packets.get(at) else { return };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Open, View, config, row::Row};
+use super::{Open, View, config, row::Row, rows};
 
 /// With more rows than this the order is made anew at a lower pace.
 const MANY: usize = 20_000;
@@ -46,7 +46,7 @@ impl View {
         self.page = height.max(1);
         self.refresh(now_ns);
         let selected = self.settle();
-        let rows = self.held.as_ref().unwrap_or_else(|| self.data.rows());
+        let rows = rows(&self.data, self.tied.as_ref(), self.held.as_ref());
         let slots = self.ranking.window(rows, self.offset, height);
         let line = |(at, slot): (usize, u32)| {
             Some(Line { row: rows.get(slot)?.clone(), is_selected: self.offset + at == selected })
@@ -127,7 +127,7 @@ impl View {
     }
 
     fn at(&mut self, place: usize) -> Option<(u32, Arc<Row>)> {
-        let rows = self.held.as_ref().unwrap_or_else(|| self.data.rows());
+        let rows = rows(&self.data, self.tied.as_ref(), self.held.as_ref());
         let slot = *self.ranking.window(rows, place, 1).first()?;
         Some((slot, rows.get(slot)?.clone()))
     }

@@ -6,7 +6,7 @@
 
 use std::cmp::Ordering;
 
-use flow::{Field, TextFilter, Value};
+use flow::{Field, Filter, Value};
 
 use super::{column::Column, row::Row, rows::Rows};
 
@@ -40,7 +40,7 @@ struct Entry {
 pub(super) struct Ranking {
     /// By what.
     sort: Sort,
-    filters: Vec<TextFilter>,
+    filters: Vec<Filter>,
     keys: Vec<u128>,
     verdicts: Vec<Verdict>,
     shown: usize,
@@ -97,7 +97,7 @@ impl Ranking {
     }
 
     /// Shows what passes other filters; [`Ranking::judge`] has to be called until it says that all is done.
-    pub(super) fn set_filters(&mut self, filters: Vec<TextFilter>) {
+    pub(super) fn set_filters(&mut self, filters: Vec<Filter>) {
         self.filters = filters;
         self.unjudged = 0;
     }

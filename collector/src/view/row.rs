@@ -1,13 +1,16 @@
 //! One row of the table: a flow with what came of it so far, or a packet. Text is made only when it is asked for.
 
-use std::{borrow::Cow, net::IpAddr, sync::Arc};
+use std::{borrow::Cow, cell::OnceCell, net::IpAddr, sync::Arc, time::Duration};
 
-use flow::{Field, FlowRecord, Group, Interface, LinkType, TextFilter, Value, show};
+use flow::{Field, Filter, FlowRecord, Interface, LinkType, Value, filter::Subject, show};
 
 use super::{column::Column, rate::Rate};
 use crate::{
+    conversation::Client,
     decode::{Decoded, decode},
     interface,
+    packet::Seen,
+    sieve::texts,
 };
 
 /// A row.
@@ -26,8 +29,12 @@ pub struct FlowRow {
     pub id: u64,
     /// The newest of every field; counts and flags accumulated, start time that of the first record.
     pub record: FlowRecord,
-    /// How fast it is now.
+    /// How fast it is now; of a conversation what the client sends.
     pub rate: Rate,
+    /// Of a conversation what the server sends.
+    pub back: Rate,
+    /// Who is the client, if this is a conversation.
+    pub(crate) client: Option<Client>,
     /// When its first record came, ns since the epoch.
     pub first_ns: u64,
     /// When its last record came, ns since the epoch.
@@ -55,7 +62,41 @@ pub struct PacketRow {
     pub bytes: Box<[u8]>,
 }
 
+impl FlowRow {
+    /// Bytes per second now, both ways.
+    pub fn byte_rate(&self) -> f64 {
+        self.rate.bytes + self.back.bytes
+    }
+
+    /// Packets per second now, both ways.
+    pub fn packet_rate(&self) -> f64 {
+        self.rate.packets + self.back.packets
+    }
+
+    /// Time from the first packet to the last.
+    pub fn duration(&self) -> Option<Duration> {
+        let (start, end) = self.record.time_flow_start_ms.zip(self.record.time_flow_end_ms)?;
+        Some(Duration::from_millis(end.saturating_sub(start)))
+    }
+}
+
 impl PacketRow {
+    /// Its headers and where it was seen, as a record.
+    pub fn record(&self) -> FlowRecord {
+        let Self { time_ns, direction, len, .. } = *self;
+        let (interface, cause) = (self.interface.as_deref(), self.cause.as_ref());
+        Seen { time_ns, direction, len, interface, cause }.record(&self.decoded())
+    }
+
+    /// In one line what it is, and before it why it was dropped, if it was.
+    pub fn line(&self) -> String {
+        let line = self.decoded().line();
+        match &self.cause {
+            Some(cause) => format!("dropped {} │ {line}", show::escape(short(cause))),
+            None => line,
+        }
+    }
+
     /// Its headers.
     pub fn decoded(&self) -> Decoded<'_> {
         decode(&self.bytes, self.interface.as_ref().map_or(LinkType::Ethernet, |interface| interface.link_type))
@@ -80,8 +121,9 @@ impl Row {
     pub fn cell(&self, column: Column) -> Option<Cow<'_, str>> {
         match (self, column) {
             (Self::Flow(flow), Column::Field(field)) => show::cell(&flow.record, field),
-            (Self::Flow(flow), Column::ByteRate) => Some(rate(flow.rate.bytes, show::bytes)),
-            (Self::Flow(flow), Column::PacketRate) => Some(rate(flow.rate.packets, show::count)),
+            (Self::Flow(flow), Column::ByteRate) => Some(rate(flow.byte_rate(), show::bytes)),
+            (Self::Flow(flow), Column::PacketRate) => Some(rate(flow.packet_rate(), show::count)),
+            (Self::Flow(flow), Column::Duration) => flow.duration().map(|duration| show::duration(duration).into()),
             (Self::Packet(packet), column) => packet_cell(packet, column),
             (Self::Flow(_), _) => None,
         }
@@ -101,8 +143,9 @@ impl Row {
     pub fn key(&self, column: Column) -> Option<u128> {
         match (self, column) {
             (Self::Flow(flow), Column::Field(field)) => flow.record.get(field).map(|value| value_key(&value)),
-            (Self::Flow(flow), Column::ByteRate) => Some(rate_key(flow.rate.bytes)),
-            (Self::Flow(flow), Column::PacketRate) => Some(rate_key(flow.rate.packets)),
+            (Self::Flow(flow), Column::ByteRate) => Some(rate_key(flow.byte_rate())),
+            (Self::Flow(flow), Column::PacketRate) => Some(rate_key(flow.packet_rate())),
+            (Self::Flow(flow), Column::Duration) => flow.duration().map(|duration| duration.as_millis()),
             (Self::Packet(packet), Column::Time) => Some(packet.time_ns.into()),
             (Self::Packet(packet), Column::Length) => Some(packet.len.into()),
             (Self::Packet(packet), Column::Direction) => Some(packet.direction.into()),
@@ -111,39 +154,49 @@ impl Row {
         }
     }
 
-    /// Whether every filter takes this row.
-    ///
-    /// Looked at are all texts but times and counts, in which nearly any digit would be found.
-    pub fn passes(&self, filters: &[TextFilter]) -> bool {
-        if filters.iter().all(TextFilter::is_empty) {
+    /// Whether every filter takes this row, as far as it has come.
+    pub fn passes(&self, filters: &[Filter]) -> bool {
+        if filters.is_empty() {
             return true;
         }
-        let extracted;
-        let (record, more) = match self {
-            Self::Flow(flow) => (&flow.record, ends(&flow.record).to_vec()),
+        let subject = match self {
+            Self::Flow(flow) => Judged { record: Cow::Borrowed(&flow.record), packet: None, texts: OnceCell::new() },
             Self::Packet(packet) => {
-                let decoded = packet.decoded();
-                extracted = decoded.record();
-                let texts = [decoded.line(), packet.interface_name(), direction(packet.direction).to_owned()];
-                (&extracted, ends(&extracted).into_iter().chain(texts).collect())
+                Judged { record: Cow::Owned(packet.record()), packet: Some(packet), texts: OnceCell::new() }
             }
         };
-        let searched = |field: &Field| !matches!(field.group(), Group::Time | Group::Volume);
-        let fields = Field::ALL.iter().copied().filter(searched);
-        let cells: Vec<_> = fields.filter_map(|field| Some((Some(field), show::cell(record, field)?))).collect();
-        let cells = || cells.iter().map(|(field, text)| (*field, text.as_ref()));
-        let more = || more.iter().map(|text| (None, text.as_str()));
-        filters.iter().all(|filter| filter.matches_cells(cells().chain(more())))
+        filters.iter().all(|filter| filter.matches(&subject))
     }
 }
 
-/// `address:port` of both ends, as people type them.
-fn ends(record: &FlowRecord) -> [String; 2] {
-    let end = |address: Option<IpAddr>, port: Option<u16>| match (address, port) {
-        (Some(address), Some(port)) => std::net::SocketAddr::new(address, port).to_string(),
-        _ => String::new(),
-    };
-    [end(record.src_addr, record.src_port), end(record.dst_addr, record.dst_port)]
+/// A row while filters look at it.
+struct Judged<'a> {
+    record: Cow<'a, FlowRecord>,
+    packet: Option<&'a PacketRow>,
+    /// What is shown of it, made once for all words.
+    texts: OnceCell<Vec<String>>,
+}
+
+impl Judged<'_> {
+    fn texts(&self) -> &[String] {
+        self.texts.get_or_init(|| {
+            let mut shown: Vec<String> = texts(&self.record).map(Cow::into_owned).collect();
+            if let Some(packet) = self.packet {
+                shown.extend([packet.line(), packet.interface_name(), direction(packet.direction).to_owned()]);
+            }
+            shown
+        })
+    }
+}
+
+impl Subject for Judged<'_> {
+    fn field(&self, field: Field) -> Option<Value<'_>> {
+        self.record.get(field)
+    }
+
+    fn any_text(&self, look: &mut dyn FnMut(&str) -> bool) -> bool {
+        self.texts().iter().any(|text| look(text))
+    }
 }
 
 fn rate(value: f64, show: fn(u64) -> String) -> Cow<'static, str> {
@@ -163,10 +216,15 @@ fn packet_cell(packet: &PacketRow, column: Column) -> Option<Cow<'_, str>> {
         Column::Interface => Cow::Owned(packet.interface_name()),
         Column::Direction => Cow::Borrowed(direction(packet.direction)),
         Column::Protocol => Cow::Owned(packet.decoded().protocol()),
-        Column::Info => Cow::Owned(packet.decoded().line()),
+        Column::Info => Cow::Owned(packet.line()),
         Column::Length => Cow::Owned(packet.len.to_string()),
-        Column::Field(_) | Column::ByteRate | Column::PacketRate => return None,
+        Column::Field(_) | Column::ByteRate | Column::PacketRate | Column::Duration => return None,
     })
+}
+
+/// A reason of the kernel without what all of them begin with.
+fn short(cause: &str) -> &str {
+    cause.strip_prefix("SKB_DROP_REASON_").filter(|rest| !rest.is_empty()).unwrap_or(cause)
 }
 
 fn direction(number: u8) -> &'static str {

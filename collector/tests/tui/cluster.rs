@@ -140,6 +140,7 @@ pub(super) fn session(how: &str) -> String {
         what: "session traffic".into(),
         limits: data::config(Mode::Flows).limits,
         interval: Duration::from_secs(1),
+        features: Vec::new(),
     };
     let path = dir.path().join("socket");
     let asked = Asked::default();

@@ -93,7 +93,7 @@ proptest! {
         let (max_flows, max_packets, max_packet_bytes) = (200, 50, 2000);
         let mut traffic = Traffic::new(START);
         for mode in [Mode::Flows, Mode::Packets] {
-            let settings = Settings { mode, pace, max_flows, max_packets, max_packet_bytes, filters: vec![] };
+            let settings = Settings { mode, pace, max_flows, max_packets, max_packet_bytes, filters: vec![], features: vec![] };
             let mut view = View::new(settings);
             for round in 0..rounds {
                 let now = START + round * 1_000_000_000;
@@ -120,6 +120,7 @@ proptest! {
             max_packets: 1,
             max_packet_bytes: 1,
             filters: vec![],
+            features: vec![],
         };
         let mut view = View::new(settings);
         view.receive(Arc::new(Traffic::new(START).storm(START, count, u64::MAX)), START);
