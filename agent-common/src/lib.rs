@@ -8,12 +8,16 @@
     reason = "in the kernel a call costs as much as the work, and the verifier follows packet pointers best within one function"
 )]
 
+pub mod drops;
 pub mod fragment;
 #[cfg(test)]
 mod frames;
 pub mod kfunc;
 pub mod packet;
 pub mod parse;
+pub mod process;
 pub mod rules;
+pub mod sample;
+pub mod tcp;
 pub mod types;
 pub mod wire;

@@ -4,6 +4,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod grace;
+pub(crate) mod info;
 pub(crate) mod link;
 
 use std::{ffi::c_int, io};
@@ -55,3 +56,17 @@ unsafe impl Pod for agent_common::types::FlowValue {}
 unsafe impl Pod for agent_common::types::FallbackRecord {}
 // SAFETY: as above.
 unsafe impl Pod for agent_common::types::PacketHead {}
+// SAFETY: as above.
+unsafe impl Pod for agent_common::tcp::TcpSocket {}
+// SAFETY: as above.
+unsafe impl Pod for agent_common::tcp::TcpEvent {}
+// SAFETY: as above.
+unsafe impl Pod for agent_common::sample::SampleHead {}
+// SAFETY: agent-common asserts their sizes to be the sums of their fields, which are integers and arrays of them.
+unsafe impl Pod for agent_common::drops::DropKey {}
+// SAFETY: as above.
+unsafe impl Pod for agent_common::drops::DropValue {}
+// SAFETY: as above.
+unsafe impl Pod for agent_common::drops::DropRecord {}
+// SAFETY: as above.
+unsafe impl Pod for agent_common::drops::DropHead {}

@@ -3,15 +3,38 @@
 //!
 //! Owns the order in which features are asked. Must not know how packets are counted.
 
-mod drops;
+mod dns;
+pub(crate) mod drops;
+mod ipsec;
 mod nat;
+mod process;
+mod neighbours;
+mod recent;
+mod samples;
+mod stream;
+mod tcp;
+mod tls;
 
 use flow::{CaptureConfig, Feature as Asked, FlowRecord};
 
-use crate::{account::tuple::Tuple, time::Anchor, topology::Shared, trace::Tracer};
+use crate::{
+    account::{Member, points::Points, tuple::Tuple},
+    features::drops::judge::Judge,
+    time::Anchor,
+    topology::Shared,
+    trace::Tracer,
+};
 
 /// Who begins what, one line each: later ones annotate after earlier ones.
-const BEGINNINGS: &[(Asked, Begin)] = &[(Asked::PktDrop, drops::begin), (Asked::PktTranslation, nat::begin)];
+const BEGINNINGS: &[(Asked, Begin)] = &[
+    (Asked::PktDrop, drops::begin),
+    (Asked::Rtt, tcp::begin),
+    (Asked::PktTranslation, nat::begin),
+    (Asked::Ipsec, ipsec::begin),
+    (Asked::Dns, dns::begin),
+    (Asked::Tls, tls::begin),
+    (Asked::Process, process::begin),
+];
 
 /// A flow of which a record is being made.
 #[derive(Clone, Copy, Debug)]
@@ -20,12 +43,27 @@ pub(crate) struct About<'a> {
     pub(crate) tuple: &'a Tuple,
     /// Key of the network namespace where it was counted, as in `FlowKey::netns`: 0 where programs serve one namespace only.
     pub(crate) netns: u32,
+    /// Where it was counted in this interval, by its numbers in `points`.
+    pub(crate) members: &'a [Member],
+    pub(crate) points: &'a Points,
+}
+
+impl About<'_> {
+    /// Whether the flow was counted in this namespace.
+    pub(crate) fn passed(&self, netns: u32) -> bool {
+        self.netns == netns || self.members.iter().any(|member| self.points.get(member.point).place.netns == netns)
+    }
 }
 
 /// Something that can be found out of flows. All calls come from the thread of the worker.
 pub(crate) trait Feature: Send {
     /// Takes in what has come since the last call; called every 50 ms, and before records are made. Must not block.
     fn collect(&mut self);
+
+    /// Ends what is collected in this interval; called before flows are taken out of the kernel, and may wait for it.
+    fn conclude(&mut self) {
+        self.collect();
+    }
 
     /// Adds what became known of the flow in the ending interval. May be called for several records of one flow (other
     /// namespaces); what it adds to one must not be added to another where a user would sum it up.
@@ -45,12 +83,16 @@ pub(crate) struct Start<'a> {
     pub(crate) config: &'a CaptureConfig,
     /// Loads programs at tracepoints.
     pub(crate) tracer: Tracer,
+    /// The filter in force, for what programs at tracepoints tell.
+    pub(crate) judge: Judge,
     /// Namespaces and interfaces, as they are and as they will be.
     pub(crate) topology: Shared,
     /// Tells wall clock from the kernel's clock.
     pub(crate) anchor: Anchor,
     /// How many CPUs there may be.
     pub(crate) cpus: u32,
+    /// Samples of packets, for those who read them.
+    pub(crate) samples: crate::loader::samples::Samples,
     /// What a feature that begins will not be able to tell, in sentences.
     pub(crate) limits: Vec<String>,
 }
@@ -82,6 +124,10 @@ impl Features {
 
     pub(crate) fn collect(&mut self) {
         self.0.iter_mut().for_each(|feature| feature.collect());
+    }
+
+    pub(crate) fn conclude(&mut self) {
+        self.0.iter_mut().for_each(|feature| feature.conclude());
     }
 
     pub(crate) fn annotate(&mut self, about: &About<'_>, record: &mut FlowRecord) {

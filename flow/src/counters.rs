@@ -85,6 +85,14 @@ counters! {
     lost_dns, "lost: DNS messages", true;
     /// Hellos of TLS and QUIC that were seen and not read, because a ring or a table was full.
     lost_hellos, "lost: TLS and QUIC hellos", true;
+    /// Sockets whose process was seen and not told, because a ring or a table was full.
+    lost_processes, "lost: processes", true;
+    /// TCP sockets that there was no room to follow, and changes of theirs that there was no room to tell.
+    lost_tcp, "lost: TCP sockets not followed", true;
+    /// Drops that were not counted or copied because there was no room, or because one was being counted on that CPU.
+    lost_drops, "lost: drops", true;
+    /// Dropped buffers that have no header which could be read: they are in no record.
+    drops_without_headers, "drops without headers", false;
     /// Packets lost between agent and collector because the queue was full.
     lost_queue, "lost: queue full", true;
     /// Batches that never arrived, by their sequence numbers.

@@ -57,6 +57,12 @@ pub(crate) fn netns_of_socket(sock: usize) -> Option<u32> {
     netns(read::<usize>(sock, &OFF_SK_NET)?)
 }
 
+/// Address family of a `sock` (include/linux/socket.h).
+#[inline(always)]
+pub(crate) fn family(sock: usize) -> Option<u16> {
+    read::<u16>(sock, &OFF_SK_FAMILY)
+}
+
 /// State of a `sock` (include/net/tcp_states.h).
 #[inline(always)]
 pub(crate) fn state(sock: usize) -> Option<u8> {
@@ -82,7 +88,6 @@ pub(crate) struct Ends {
 
 /// The ends of a socket; `None` when it speaks neither IPv4 nor IPv6.
 #[inline(always)]
-#[expect(dead_code, reason = "for programs that are handed a socket")]
 pub(crate) fn ends(sock: usize) -> Option<Ends> {
     let family = read::<u16>(sock, &OFF_SK_FAMILY)?;
     let local_port = read::<u16>(sock, &OFF_SK_NUM)?;

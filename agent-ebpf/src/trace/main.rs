@@ -10,6 +10,8 @@
 mod drops;
 mod kernel;
 mod members;
+mod process;
+mod tcp;
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

@@ -17,6 +17,8 @@ macro_rules! members {
 members! {
     /// `net.net_cookie` or `net.ns.inum`: what tells namespaces apart.
     OFF_NET_COOKIE;
+    /// `net.ns.inum`
+    OFF_NET_INUM;
     /// `net_device.nd_net.net`
     OFF_DEV_ND_NET;
     /// `net_device.ifindex`
@@ -45,4 +47,46 @@ members! {
     OFF_SK_NET;
     /// `sock.sk_protocol`
     OFF_SK_PROTOCOL;
+    /// `sock.sk_err`
+    OFF_SK_ERR;
+    /// `inet_sock.inet_sport`, network byte order: stays when `skc_num` is taken back.
+    OFF_INET_SPORT;
+    /// `tcp_sock.srtt_us`, eighths of a microsecond.
+    OFF_TP_SRTT;
+    /// `tcp_sock.rcv_ooopack`
+    OFF_TP_RCV_OOOPACK;
+    /// `tcp_sock.snd_wnd`
+    OFF_TP_SND_WND;
+    /// `tcp_sock.total_retrans`
+    OFF_TP_TOTAL_RETRANS;
+    /// `tcp_request_sock.snt_synack`, CLOCK_MONOTONIC microseconds.
+    OFF_REQUEST_SNT_SYNACK;
+    /// `sk_buff.cb`, which is a `tcp_skb_cb` while a buffer is TCP's.
+    OFF_SKB_CB;
+    /// `tcp_skb_cb.tcp_gso_segs`
+    OFF_TCB_GSO_SEGS;
+    /// `sk_buff._skb_refdst`
+    OFF_SKB_DST;
+    /// `sk_buff.head`
+    OFF_SKB_HEAD;
+    /// `sk_buff.data`
+    OFF_SKB_DATA;
+    /// `sk_buff.tail`, from `head` on
+    OFF_SKB_TAIL;
+    /// `sk_buff.end`, from `head` on
+    OFF_SKB_END;
+    /// `sk_buff.len`
+    OFF_SKB_LEN;
+    /// `sk_buff.mac_header`
+    OFF_SKB_MAC_HEADER;
+    /// `sk_buff.network_header`
+    OFF_SKB_NETWORK_HEADER;
+    /// `sk_buff.protocol`, network byte order
+    OFF_SKB_PROTOCOL;
+    /// `sk_buff.vlan_all` (Linux 6.2)
+    OFF_SKB_VLAN_ALL;
+    /// `skb_shared_info.gso_size`
+    OFF_SHARED_GSO_SIZE;
+    /// `net.loopback_dev`
+    OFF_NET_LOOPBACK;
 }

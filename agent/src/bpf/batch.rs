@@ -1,4 +1,4 @@
-//! Taking everything out of a hash map that no program writes to any more.
+//! Taking everything out of a hash map that no program writes to any more; reading one that programs go on writing to.
 
 use std::{
     io,
@@ -10,6 +10,7 @@ use super::{Attributes, Pod, bpf};
 const LOOKUP: i32 = 1;
 const DELETE: i32 = 3;
 const GET_NEXT_KEY: i32 = 4;
+const LOOKUP_BATCH: i32 = 24;
 const LOOKUP_AND_DELETE_BATCH: i32 = 25;
 /// `ENOTSUPP` of the kernel, which libc does not name.
 const ENOTSUPP: i32 = 524;
@@ -61,7 +62,7 @@ impl<K: Pod, V: Pod> Drain<K, V> {
     /// Takes out every entry and hands it to `each`; how many there were.
     pub(crate) fn all(&mut self, map: BorrowedFd<'_>, mut each: impl FnMut(&K, &V)) -> io::Result<usize> {
         if !self.by_key {
-            match self.by_batches(map, &mut each) {
+            match self.by_batches(LOOKUP_AND_DELETE_BATCH, map, &mut each) {
                 // The kernel has no batches for this kind of map: one by one, then, and from now on.
                 Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | ENOTSUPP)) => self.by_key = true,
                 result => return result,
@@ -70,12 +71,23 @@ impl<K: Pod, V: Pod> Drain<K, V> {
         one_by_one(map, &mut each)
     }
 
-    fn by_batches(&mut self, map: BorrowedFd<'_>, each: &mut impl FnMut(&K, &V)) -> io::Result<usize> {
+    /// Hands every entry to `each` and leaves it where it is, while programs add, change and remove entries. One that is there all
+    /// the time is handed over; a value may be half of before and half of after a change, 8 bytes at a time.
+    pub(crate) fn look(&mut self, map: BorrowedFd<'_>, mut each: impl FnMut(&K, &V)) -> io::Result<usize> {
+        self.by_batches(LOOKUP_BATCH, map, &mut each)
+    }
+
+    fn by_batches(
+        &mut self,
+        command: i32,
+        map: BorrowedFd<'_>,
+        each: &mut impl FnMut(&K, &V),
+    ) -> io::Result<usize> {
         let mut cursor = [0u64; 2];
         let mut first = true;
         let mut total = 0;
         loop {
-            let (count, result) = self.batch(map, &mut cursor, first);
+            let (count, result) = self.batch(command, map, &mut cursor, first);
             let count = count.min(self.keys.len());
             match result {
                 Err(error) if error.raw_os_error() == Some(libc::ENOSPC) => {
@@ -95,7 +107,13 @@ impl<K: Pod, V: Pod> Drain<K, V> {
     }
 
     /// One system call; an error of ENOENT means that these were the last.
-    fn batch(&mut self, map: BorrowedFd<'_>, cursor: &mut [u64; 2], first: bool) -> (usize, io::Result<i32>) {
+    fn batch(
+        &mut self,
+        command: i32,
+        map: BorrowedFd<'_>,
+        cursor: &mut [u64; 2],
+        first: bool,
+    ) -> (usize, io::Result<i32>) {
         let cursor = cursor.as_mut_ptr() as u64;
         let mut attributes = BatchAttributes {
             in_batch: if first { 0 } else { cursor },
@@ -106,7 +124,7 @@ impl<K: Pod, V: Pod> Drain<K, V> {
             map_fd: map.as_raw_fd() as u32,
             ..BatchAttributes::default()
         };
-        let result = bpf(LOOKUP_AND_DELETE_BATCH, &mut attributes);
+        let result = bpf(command, &mut attributes);
         (attributes.count as usize, result)
     }
 
@@ -131,6 +149,11 @@ fn one_by_one<K: Pod, V: Pod>(map: BorrowedFd<'_>, each: &mut impl FnMut(&K, &V)
         element(DELETE, map, Some(&mut key), None::<&mut V>)?;
     }
     Ok(total)
+}
+
+/// Removes one entry; false when there was none.
+pub(crate) fn remove<K: Pod>(map: BorrowedFd<'_>, mut key: K) -> io::Result<bool> {
+    element(DELETE, map, Some(&mut key), None::<&mut K>)
 }
 
 /// A command on one element; false when there is none.
@@ -215,6 +238,23 @@ mod tests {
             keys.sort_unstable();
             assert!(count.unwrap() == 50_000 && keys.into_iter().eq(0..50_000));
             assert_eq!(drain.all(map.as_fd(), |_, _| {}).unwrap(), 0);
+        }
+    }
+
+    #[test]
+    fn kernel_a_map_is_read_and_keeps_its_entries() {
+        if can_create_maps().is_err() {
+            eprintln!("SKIP kernel_a_map_is_read_and_keeps_its_entries: needs root");
+            return;
+        }
+        let map = map(5_000);
+        let mut drain = Drain::<u64, Value>::new();
+        assert!(remove(map.as_fd(), 7u64).unwrap() && !remove(map.as_fd(), 7u64).unwrap());
+        for _ in 0..2 {
+            let mut keys = Vec::new();
+            assert_eq!(drain.look(map.as_fd(), |key, _| keys.push(*key)).unwrap(), 4_999);
+            keys.sort_unstable();
+            assert!(keys.into_iter().eq((0..5_000).filter(|key| *key != 7)));
         }
     }
 

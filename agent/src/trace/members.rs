@@ -7,6 +7,7 @@ pub(super) const MISSING: u32 = u32::MAX;
 
 /// Name of the constant in the programs (`agent-ebpf/src/trace/members.rs`), structure, path of the member.
 const MEMBERS: &[(&str, &str, &str)] = &[
+    ("OFF_NET_INUM", "net", "ns.inum"),
     ("OFF_DEV_ND_NET", "net_device", "nd_net.net"),
     ("OFF_DEV_IFINDEX", "net_device", "ifindex"),
     ("OFF_SKB_DEV", "sk_buff", "dev"),
@@ -21,6 +22,27 @@ const MEMBERS: &[(&str, &str, &str)] = &[
     ("OFF_SK_V6_DADDR", "sock", "__sk_common.skc_v6_daddr"),
     ("OFF_SK_NET", "sock", "__sk_common.skc_net.net"),
     ("OFF_SK_PROTOCOL", "sock", "sk_protocol"),
+    ("OFF_SK_ERR", "sock", "sk_err"),
+    ("OFF_INET_SPORT", "inet_sock", "inet_sport"),
+    ("OFF_TP_SRTT", "tcp_sock", "srtt_us"),
+    ("OFF_TP_RCV_OOOPACK", "tcp_sock", "rcv_ooopack"),
+    ("OFF_TP_SND_WND", "tcp_sock", "snd_wnd"),
+    ("OFF_TP_TOTAL_RETRANS", "tcp_sock", "total_retrans"),
+    ("OFF_REQUEST_SNT_SYNACK", "tcp_request_sock", "snt_synack"),
+    ("OFF_SKB_CB", "sk_buff", "cb"),
+    ("OFF_TCB_GSO_SEGS", "tcp_skb_cb", "tcp_gso_segs"),
+    ("OFF_SKB_DST", "sk_buff", "_skb_refdst"),
+    ("OFF_SKB_HEAD", "sk_buff", "head"),
+    ("OFF_SKB_DATA", "sk_buff", "data"),
+    ("OFF_SKB_TAIL", "sk_buff", "tail"),
+    ("OFF_SKB_END", "sk_buff", "end"),
+    ("OFF_SKB_LEN", "sk_buff", "len"),
+    ("OFF_SKB_MAC_HEADER", "sk_buff", "mac_header"),
+    ("OFF_SKB_NETWORK_HEADER", "sk_buff", "network_header"),
+    ("OFF_SKB_PROTOCOL", "sk_buff", "protocol"),
+    ("OFF_SKB_VLAN_ALL", "sk_buff", "vlan_all"),
+    ("OFF_SHARED_GSO_SIZE", "skb_shared_info", "gso_size"),
+    ("OFF_NET_LOOPBACK", "net", "loopback_dev"),
 ];
 
 /// Each constant with its value.
