@@ -10,6 +10,7 @@ pub(crate) mod nsid;
 pub(crate) mod sockets;
 pub(crate) mod stream;
 pub(crate) mod tc;
+pub(crate) mod xfrm;
 
 use std::{
     io,

@@ -10,7 +10,7 @@
 mod table;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs, io,
     time::{Duration, Instant},
 };
@@ -18,14 +18,13 @@ use std::{
 use flow::{Counters, FlowRecord};
 
 use self::table::{Other, Table, has_ports};
-use super::{About, Begun, Feature, Start};
+use super::{About, Begun, Feature, Start, neighbours::Neighbours};
 use crate::{
     netlink::{
         conntrack::{self, Entry},
         stream::{Groups, Lister, Progress, Scratch},
     },
     netns::follow::{Follow, Moved},
-    topology::Shared,
 };
 
 /// Most sides of connections remembered in a namespace: about 16 MB.
@@ -203,9 +202,8 @@ impl Missed {
 
 impl Nat {
     fn find(&self, about: &About<'_>) -> Option<Other> {
-        let there = |key: &u32| self.tracked.get(key).and_then(|tracked| tracked.table.other(about.tuple));
         // A packet from a pod is translated in its node's namespace, at the other end of its veth pair.
-        there(&about.netns).or_else(|| self.neighbours.of(about.netns).find_map(there))
+        self.neighbours.find(about.netns, |key| self.tracked.get(&key)?.table.other(about.tuple))
     }
 }
 
@@ -242,32 +240,5 @@ impl Feature for Nat {
         self.tracked.values().for_each(|tracked| missed.add(tracked.missed()));
         counters.event_overflows += missed.overflows;
         counters.lost_translations += missed.refused;
-    }
-}
-
-/// Namespaces that a veth pair joins.
-struct Neighbours {
-    topology: Shared,
-    version: Option<u64>,
-    pairs: BTreeSet<(u32, u32)>,
-}
-
-impl Neighbours {
-    const fn new(topology: Shared) -> Self {
-        Self { topology, version: None, pairs: BTreeSet::new() }
-    }
-
-    fn refresh(&mut self) {
-        let topology = self.topology.current();
-        if self.version == Some(topology.version) {
-            return;
-        }
-        self.version = Some(topology.version);
-        let peers = topology.points.iter().filter_map(|((here, _), watched)| Some((*here, watched.peer?.0)));
-        self.pairs = peers.filter(|(here, there)| here != there).flat_map(|(a, b)| [(a, b), (b, a)]).collect();
-    }
-
-    fn of(&self, netns: u32) -> impl Iterator<Item = &u32> {
-        self.pairs.range((netns, 0)..=(netns, u32::MAX)).map(|(_, there)| there)
     }
 }
