@@ -78,9 +78,9 @@ fn generation() -> u32 {
     GENERATION.get_ptr(0).map_or(0, |word| unsafe { word.read_volatile() } & 1)
 }
 
-/// Counts one buffer.
+/// Counts one buffer. Returns how many packets of its flow this CPU has counted in this generation.
 #[inline(always)]
-pub(crate) fn count<A: Flows>(origin: &Origin, headers: &Headers<A>, wire: Wire) {
+pub(crate) fn count<A: Flows>(origin: &Origin, headers: &Headers<A>, wire: Wire) -> u32 {
     let skb = origin.skb;
     let key = Aligned(FlowKey {
         src: headers.src,
@@ -101,9 +101,9 @@ pub(crate) fn count<A: Flows>(origin: &Origin, headers: &Headers<A>, wire: Wire)
         value.bytes += wire.bytes;
         value.tcp_flags |= headers.tcp_flags;
         touch(value);
-        return;
+        return value.packets;
     }
-    let (Some(kept), Some(value)) = (A::key(), work::value()) else { return };
+    let (Some(kept), Some(value)) = (A::key(), work::value()) else { return wire.packets };
     *kept = key.0;
     value.bytes = wire.bytes;
     value.first_ns = now();
@@ -112,6 +112,7 @@ pub(crate) fn count<A: Flows>(origin: &Origin, headers: &Headers<A>, wire: Wire)
     value.tcp_flags = headers.tcp_flags;
     value.ethertype = origin.link.ethertype;
     A::new(skb, origin.link.l3 as u32, origin.layer, headers.family);
+    wire.packets
 }
 
 /// CLOCK_MONOTONIC, ns.

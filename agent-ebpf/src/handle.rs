@@ -12,7 +12,7 @@ use crate::{
     flows::{self, Flows, Origin},
     fragments,
     packet::{Loaded, Skb},
-    packets,
+    packets, samples,
     settings::{MODE, MODE_PACKETS, RULES_ROOM},
     work::{self, Parked},
 };
@@ -42,12 +42,17 @@ fn plain(skb: Skb, layer: Layer, direction: u8) -> bool {
     let direct = skb.direct();
     let link = parse::link(&direct, layer);
     let origin = Origin { skb, layer, link, direction };
-    if link.ethertype == ETHERTYPE_IPV4 {
-        parse::plain4(&direct, link.l3).is_some_and(|headers| take_plain(&origin, &headers))
-    } else if link.ethertype == ETHERTYPE_IPV6 {
-        parse::plain6(&direct, link.l3).is_some_and(|headers| take_plain(&origin, &headers))
-    } else {
-        false
+    // No closures: the compiler would not put them in line.
+    match link.ethertype {
+        ETHERTYPE_IPV4 => match parse::plain4(&direct, link.l3) {
+            Some(headers) => take_plain(&origin, &headers),
+            None => false,
+        },
+        ETHERTYPE_IPV6 => match parse::plain6(&direct, link.l3) {
+            Some(headers) => take_plain(&origin, &headers),
+            None => false,
+        },
+        _ => false,
     }
 }
 
@@ -154,7 +159,8 @@ fn accept<A: Flows>(origin: &Origin, headers: &Headers<A>, gso_size: u32, header
         packets::copy(origin.skb, origin.layer, origin.direction);
     } else {
         let skb = origin.skb;
-        flows::count(origin, headers, wire_counts(skb.len(), gso_size, header_len as u32, skb.tag_len()));
+        let so_far = flows::count(origin, headers, wire_counts(skb.len(), gso_size, header_len as u32, skb.tag_len()));
+        samples::look(origin, headers, so_far);
     }
 }
 

@@ -17,6 +17,7 @@ mod handle;
 mod maps;
 mod packet;
 mod packets;
+mod samples;
 mod settings;
 mod work;
 

@@ -215,7 +215,7 @@ pub(crate) fn bounded(len: u32, most: u32) -> Option<u32> {
 /// The same number, of which the compiler knows nothing more: it then compares and uses one and the same register, as the
 /// verifier needs to see that a bound holds (the verifier of Linux 6.1 and older above all).
 #[inline(always)]
-fn opaque(mut n: u64) -> u64 {
+pub(crate) fn opaque(mut n: u64) -> u64 {
     // SAFETY: the instruction does nothing.
     unsafe { core::arch::asm!("{0} = {0}", inout(reg) n, options(pure, nomem, nostack, preserves_flags)) };
     n

@@ -17,7 +17,7 @@ use crate::{
     decode::Decoder,
     drain::Drainer,
     error::AgentError,
-    features::{Features, Start},
+    features::{Features, Start, drops::judge::Judge},
     flows::Flows,
     loader::{self, filter::Filter, settings::NetnsSource},
     netlink::Requests,
@@ -39,6 +39,7 @@ pub struct Agent {
     attached: AttachedNow,
     running: Running,
     filter: Mutex<Filter>,
+    judge: Judge,
     limits: Vec<String>,
 }
 
@@ -59,7 +60,17 @@ pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<A
     let anchor = Anchor::take();
     let tracer = Tracer::new(links, places(&config, source));
     let (topology_too, limits) = (topology.clone(), Vec::new());
-    let mut begin = Start { config: &config, tracer, topology: topology_too, anchor, cpus: cpus as u32, limits };
+    let judge = Judge::new(&config.selection())?;
+    let mut begin = Start {
+        config: &config,
+        tracer,
+        judge: judge.clone(),
+        topology: topology_too,
+        anchor,
+        cpus: cpus as u32,
+        samples: loaded.samples,
+        limits,
+    };
     let (features, limits) = Features::begin(&mut begin);
     let outbox = Outbox::new(sink, config.node.clone(), anchor, notices);
     let finish = Finish::default();
@@ -77,7 +88,7 @@ pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<A
     };
     let thread = thread.map_err(|error| AgentError::os("cannot start a thread", error))?;
     give_back_memory();
-    Ok(Agent { thread: Some(thread), finish, attached, running, filter: Mutex::new(loaded.filter), limits })
+    Ok(Agent { thread: Some(thread), finish, attached, running, filter: Mutex::new(loaded.filter), judge, limits })
 }
 
 /// Where programs at tracepoints look, which do so in all namespaces unless they are told otherwise.
@@ -131,7 +142,8 @@ impl Agent {
     /// without [`CaptureConfig::spare_rules`]; the old ones stay in force then.
     pub fn set_filter(&self, selection: &Selection) -> Result<(), AgentError> {
         // Whatever happened under the lock, which table is in force is known.
-        self.filter.lock().unwrap_or_else(PoisonError::into_inner).replace(selection)
+        self.filter.lock().unwrap_or_else(PoisonError::into_inner).replace(selection)?;
+        self.judge.replace(selection)
     }
 
     /// Whether the capture has ended by itself.

@@ -2,6 +2,7 @@
 
 pub(crate) mod filter;
 pub(crate) mod rules;
+pub(crate) mod samples;
 pub(crate) mod sets;
 pub(crate) mod settings;
 
@@ -42,6 +43,7 @@ pub(crate) struct Loaded {
     pub(crate) flows: FlowMaps,
     pub(crate) packets: PacketMaps,
     pub(crate) filter: Filter,
+    pub(crate) samples: samples::Samples,
 }
 
 /// The programs, by what frames begin with and by direction.
@@ -78,6 +80,7 @@ pub(crate) fn load(config: &CaptureConfig, source: NetnsSource, cpus: u32) -> Re
 
 fn load_with(config: &CaptureConfig, source: NetnsSource, cpus: u32, table: &Table) -> Result<Loaded, AgentError> {
     let settings = Settings::new(config, source, cpus);
+    let taken = samples::Taken::new(config, cpus);
     let mut loader = EbpfLoader::new();
     // The object has no relocations against the kernel's types: reading them all would only cost time and memory.
     loader.btf(None);
@@ -87,6 +90,7 @@ fn load_with(config: &CaptureConfig, source: NetnsSource, cpus: u32, table: &Tab
     for (name, entries) in &settings.sizes {
         loader.map_max_entries(name, *entries);
     }
+    taken.set(&mut loader);
     let mut object = OBJECT.to_vec();
     if let Some(id) = source.cast() {
         agent_common::kfunc::patch(&mut object, id);
@@ -110,6 +114,7 @@ fn load_with(config: &CaptureConfig, source: NetnsSource, cpus: u32, table: &Tab
             lost: take(&mut ebpf, "LOST_BY_IFACE")?,
         },
         filter,
+        samples: taken.take(&mut ebpf)?,
     })
 }
 

@@ -11,6 +11,8 @@ mod drops;
 mod filters;
 #[path = "kernel/flows.rs"]
 mod flows;
+#[path = "kernel/hellos.rs"]
+mod hellos;
 #[path = "kernel/lab.rs"]
 mod lab;
 #[path = "kernel/leftovers.rs"]
