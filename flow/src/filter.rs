@@ -12,9 +12,12 @@
 //! # Ok::<(), flow::FilterError>(())
 //! ```
 
+mod complete;
 mod display;
 mod error;
 mod eval;
+mod explain;
+mod kernel;
 mod names;
 mod object;
 mod parse;
@@ -28,6 +31,7 @@ use std::{fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
+pub use complete::{Candidate, Completions, complete};
 pub use error::FilterError;
 pub use object::{End, Object, ObjectKind};
 pub use subject::Subject;
@@ -109,16 +113,15 @@ impl Filter {
         objects
     }
 
-    /// The two parts, for flows or packets.
+    /// The two parts, for flows or packets. TCP flags are judged by the kernel in packets only: those of a flow are of all its
+    /// packets. A condition on drops that everything else may depend on makes the capture one of drops only.
     pub fn split(&self, mode: Mode) -> Split {
-        let _ = mode;
-        Split { after: Some(self.clone()), ..Split::default() }
+        kernel::split(&self.expr, mode).split
     }
 
     /// What runs where, in lines for a terminal.
     pub fn explain(&self, mode: Mode) -> String {
-        let _ = mode;
-        String::new()
+        explain::explain(&self.expr, mode)
     }
 }
 

@@ -6,6 +6,7 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+mod both;
 mod conflict;
 mod parse;
 mod sets;
@@ -13,6 +14,7 @@ mod subject;
 mod value;
 mod verdict;
 
+pub use both::{Both, Obstacle, both};
 pub use conflict::Conflict;
 pub use parse::{MAX_RULES, OPTIONS, Options, RuleError, parse};
 pub use sets::{MAX_ADDRESSES, MAX_SETS, Sets};

@@ -1,6 +1,6 @@
 //! An expression as text: one way of writing for each meaning, which reads back as the same.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt};
 
 use super::{
     Object,
@@ -15,6 +15,7 @@ impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::And(parts) => joined(f, parts, " and "),
+            Self::Or(parts) if parts.is_empty() => f.write_str("(with(proto) and without(proto))"),
             Self::Or(parts) => joined(f, parts, " or "),
             Self::Not(inner) => match &**inner {
                 Self::Test(test) => test.write(f, true),
@@ -192,9 +193,4 @@ fn bits(f: &mut fmt::Formatter<'_>, field: Field, TcpFlags { mask, value }: TcpF
     };
     write!(f, "{not}{} & {}", Place::One(field), shown(mask))?;
     if mask == value && mask.count_ones() == 1 { Ok(()) } else { write!(f, " = {}", shown(value)) }
-}
-
-/// A duration as values are shown, for lists of values.
-pub(super) fn duration(duration: Duration) -> String {
-    time(duration.as_nanos())
 }

@@ -16,6 +16,8 @@ mod object;
 mod pcap;
 mod value;
 
+pub(super) use pcap::KEYWORDS as PCAP_KEYWORDS;
+
 /// Longest expression that is read, bytes.
 const MAX_TEXT: usize = 64 << 10;
 /// Deepest nesting of parentheses and `not`.

@@ -3,4 +3,11 @@
 use super::*;
 use crate::FlowRecord;
 
+mod completion;
+mod errors;
+mod explained;
+mod kernel;
 mod meaning;
+mod random;
+mod round;
+mod speed;

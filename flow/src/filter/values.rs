@@ -199,7 +199,7 @@ fn service(text: &str) -> Option<u64> {
 
 /// An address or a network; bits beyond its length do not count.
 pub(super) fn net(text: &str) -> Option<IpNet> {
-    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let address = || text.parse::<IpAddr>().ok().map(|address| IpNet::from(address.to_canonical()));
     text.parse::<IpNet>().ok().map(|net| net.trunc()).or_else(address)
 }
 
