@@ -16,7 +16,7 @@ use agent_common::types::FlowValue;
 use foldhash::fast::RandomState;
 use hashbrown::{HashTable, hash_table::Entry as TableEntry};
 
-pub(crate) use self::group::Row;
+pub(crate) use self::group::{Member, Row};
 use self::{points::Points, slab::Slab, tuple::Tuple};
 
 /// No further observation.

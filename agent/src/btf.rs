@@ -64,6 +64,54 @@ impl Btf {
         (1..self.types.len() as u32).find(|id| self.kind(*id) == Some(kind::FUNC) && self.name_is(*id, name))
     }
 
+    /// How many arguments a tracepoint has (`typedef void (*btf_trace_<name>)(void *, ...)`).
+    pub(crate) fn arguments(&self, tracepoint: &str) -> Option<u32> {
+        let name = format!("btf_trace_{tracepoint}");
+        let mut ids = 1..self.types.len() as u32;
+        let id = ids.find(|id| self.kind(*id) == Some(kind::TYPEDEF) && self.name_is(*id, &name))?;
+        let pointer = self.target(id)?;
+        let function = self.target(pointer).filter(|id| self.kind(*id) == Some(kind::FUNC_PROTO))?;
+        // The first one is the kernel's own.
+        (word(&self.data, *self.types.get(function as usize)? as usize + 4)? & 0xffff).checked_sub(1)
+    }
+
+    /// Names and values of an enumeration. Types of a module are described on top of those of its kernel, which is `base`.
+    pub(crate) fn enumeration(&self, name: &str, base: Option<&Self>) -> Option<Vec<(String, u32)>> {
+        let mut positions = self.types.iter().skip(1).map(|at| *at as usize);
+        let is_it = |at: &usize| {
+            let kind = word(&self.data, *at + 4).map(|info| (info >> 24) & 0x1f);
+            kind == Some(kind::ENUM)
+                && word(&self.data, *at).and_then(|name| self.text(name, base)) == Some(name.as_bytes())
+        };
+        let at = positions.find(is_it)?;
+        let count = (word(&self.data, at + 4)? & 0xffff) as usize;
+        let value = |index| {
+            let entry = at + 12 + 8 * index;
+            let name = self.text(word(&self.data, entry)?, base)?;
+            Some((String::from_utf8_lossy(name).into_owned(), word(&self.data, entry + 4)?))
+        };
+        (0..count).map(value).collect()
+    }
+
+    /// What a pointer or typedef stands for.
+    fn target(&self, id: u32) -> Option<u32> {
+        word(&self.data, *self.types.get(id as usize)? as usize + 8)
+    }
+
+    /// A string of a module: positions go on from those of its kernel.
+    fn text<'a>(&'a self, at: u32, base: Option<&'a Self>) -> Option<&'a [u8]> {
+        match base {
+            None => self.string(at),
+            Some(base) if at < base.strings_len() => base.string(at),
+            Some(base) => self.string(at - base.strings_len()),
+        }
+    }
+
+    /// Bytes of the table of strings.
+    fn strings_len(&self) -> u32 {
+        word(&self.data, 20).unwrap_or(0)
+    }
+
     fn offset_in(&self, mut id: u32, path: &str) -> Option<u32> {
         let mut bits = 0u32;
         for name in path.split('.') {
@@ -155,6 +203,36 @@ fn word16(data: &[u8], at: usize) -> Option<u16> {
     data.get(at..at + 2)?.try_into().ok().map(u16::from_ne_bytes)
 }
 
+/// Type information for tests, put together word by word.
+#[cfg(test)]
+pub(crate) mod made {
+    use super::{Btf, MAGIC, kind};
+
+    /// One enumeration.
+    pub(crate) fn enumeration(name: &str, values: &[(&str, u32)]) -> Vec<u8> {
+        described(name, values, 0)
+    }
+
+    /// One enumeration of a module of `kernel`.
+    pub(crate) fn module(kernel: &Btf, name: &str, values: &[(&str, u32)]) -> Vec<u8> {
+        described(name, values, kernel.strings_len())
+    }
+
+    fn described(name: &str, values: &[(&str, u32)], from: u32) -> Vec<u8> {
+        let mut strings = b"\0".to_vec();
+        let mut place = |text: &str| {
+            let at = from + strings.len() as u32;
+            strings.extend(text.bytes().chain([0]));
+            at
+        };
+        let mut types = vec![place(name), kind::ENUM << 24 | values.len() as u32, 4];
+        types.extend(values.iter().flat_map(|(name, value)| [place(name), *value]));
+        let size = types.len() as u32 * 4;
+        let head = [u32::from(MAGIC) | 1 << 16, 24, 0, size, size, strings.len() as u32];
+        head.iter().chain(&types).flat_map(|word| word.to_ne_bytes()).chain(strings.iter().copied()).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -196,6 +274,8 @@ mod tests {
         assert!(btf.offset("sk_buff", "dev").is_some_and(|offset| offset > 0));
         assert!(btf.offset("net_device", "nd_net.net").is_some_and(|offset| offset > 0));
         assert!(btf.offset("net", "net_cookie").is_some_and(|offset| offset > 0));
+        assert!(btf.arguments("kfree_skb").is_some_and(|count| (2..=4).contains(&count)));
+        assert_eq!(btf.arguments("no_such_tracepoint"), None);
     }
 
     proptest! {
@@ -209,6 +289,8 @@ mod tests {
                 btf.offset("outer", "in.b");
                 btf.offset("inner", "b");
                 btf.function("in");
+                btf.enumeration("outer", None);
+                btf.arguments("outer");
             }
         }
     }

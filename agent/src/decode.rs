@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use flow::{FlowRecord, Mac, Observation};
 
 use crate::{
-    account::{Row, points::Points},
+    account::{Row, points::Points, tuple::Tuple},
     time::Anchor,
 };
 
@@ -29,10 +29,7 @@ impl Decoder {
     /// A record of one row, made at `now_ns` since the epoch.
     pub(crate) fn record(&self, row: &Row<'_>, now_ns: u64) -> FlowRecord {
         let tuple = row.tuple;
-        let addresses = tuple.addresses();
-        let ip = addresses.is_some();
-        let ports = matches!((ip, tuple.proto), (true, TCP | UDP | SCTP)) && tuple.selector != [0, 0];
-        let icmp = matches!((tuple.family, tuple.proto), (4, ICMP) | (6, ICMPV6));
+        let ip = tuple.family != 0;
         FlowRecord {
             time_flow_start_ms: Some(self.anchor.wall(row.first_ns) / 1_000_000),
             time_flow_end_ms: Some(self.anchor.wall(row.last_ns) / 1_000_000),
@@ -42,35 +39,46 @@ impl Decoder {
             interfaces: Some(row.listed.0.clone()),
             if_directions: Some(row.listed.1.clone()),
             flow_direction: Some(row.direction),
-            etype: Some(match tuple.family {
-                4 => ETHERTYPE_IPV4,
-                6 => ETHERTYPE_IPV6,
-                _ => tuple.selector[0],
-            }),
             src_mac: mac(row.source.src_mac),
             dst_mac: mac(row.source.dst_mac),
             vlan_id: Some(row.source.vlan[0]).filter(|id| *id != 0),
             vlan_inner_id: Some(row.source.vlan[1]).filter(|id| *id != 0),
-            src_addr: addresses.map(|(src, _)| src),
-            dst_addr: addresses.map(|(_, dst)| dst),
-            src_port: ports.then_some(tuple.selector[0]),
-            dst_port: ports.then_some(tuple.selector[1]),
-            proto: ip.then_some(tuple.proto),
             dscp: ip.then_some(row.source.dscp),
-            icmp_type: icmp.then_some(tuple.selector[0] as u8),
-            icmp_code: icmp.then_some(tuple.selector[1] as u8),
             flags: (ip && tuple.proto == TCP).then_some(row.flags),
             bytes: Some(row.bytes),
             packets: Some(row.packets),
             sampling: Some(self.sampling).filter(|sampling| *sampling > 1),
             // Names come from the collector, the rest from features.
-            ..FlowRecord::default()
+            ..flow_of(tuple)
         }
     }
 
     /// What all records have in common, added to one that a feature made.
     pub(crate) fn common(&self, record: FlowRecord) -> FlowRecord {
         FlowRecord { agent_ip: self.agent_ip, sampling: Some(self.sampling).filter(|sampling| *sampling > 1), ..record }
+    }
+}
+
+/// What a record says of its flow itself.
+pub(crate) fn flow_of(tuple: &Tuple) -> FlowRecord {
+    let addresses = tuple.addresses();
+    let ip = addresses.is_some();
+    let ports = matches!((ip, tuple.proto), (true, TCP | UDP | SCTP)) && tuple.selector != [0, 0];
+    let icmp = matches!((tuple.family, tuple.proto), (4, ICMP) | (6, ICMPV6));
+    FlowRecord {
+        etype: Some(match tuple.family {
+            4 => ETHERTYPE_IPV4,
+            6 => ETHERTYPE_IPV6,
+            _ => tuple.selector[0],
+        }),
+        src_addr: addresses.map(|(src, _)| src),
+        dst_addr: addresses.map(|(_, dst)| dst),
+        src_port: ports.then_some(tuple.selector[0]),
+        dst_port: ports.then_some(tuple.selector[1]),
+        proto: ip.then_some(tuple.proto),
+        icmp_type: icmp.then_some(tuple.selector[0] as u8),
+        icmp_code: icmp.then_some(tuple.selector[1] as u8),
+        ..FlowRecord::default()
     }
 }
 

@@ -137,7 +137,8 @@ impl Flows {
                 batch.observations.extend(observations(row, points, batch.records.len() as i32));
             }
             let mut record = decoder.record(row, now_ns);
-            let about = About { tuple: row.tuple, netns: points.get(row.source.point).place.netns };
+            let netns = points.get(row.source.point).place.netns;
+            let about = About { tuple: row.tuple, netns, members: row.members, points };
             features.annotate(&about, &mut record);
             batch.records.push(record);
             if batch.records.len() == RECORDS {
@@ -176,6 +177,7 @@ impl Work for Flows {
         self.fallback();
         self.features.collect();
         if now >= self.next_report {
+            self.features.conclude();
             self.drain()?;
             self.report()?;
             // Late is late: intervals that were missed are not made up for.
@@ -185,6 +187,7 @@ impl Work for Flows {
             self.drain()?;
             if self.counts.table.is_full() {
                 // Memory is bounded: the interval ends here, and what was reported is forgotten.
+                self.features.conclude();
                 self.report()?;
                 self.next_housekeeping = now;
                 self.keep_house(now);
@@ -195,6 +198,7 @@ impl Work for Flows {
 
     fn finish(&mut self) -> Result<(), Ended> {
         // What is attached no more writes no more: both generations, one after the other, become quiet and are emptied.
+        self.features.conclude();
         self.drain()?;
         self.drain()?;
         Ok(self.report()?)

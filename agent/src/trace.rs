@@ -38,7 +38,6 @@ pub(crate) struct Wanted<'a> {
 pub(crate) struct Traced {
     maps: HashMap<String, Map>,
     /// In the order in which they were wanted.
-    #[expect(dead_code, reason = "asked how often they were missed")]
     pub(crate) programs: Vec<OwnedFd>,
 }
 
@@ -50,6 +49,21 @@ impl Traced {
     pub(crate) fn take<T: TryFrom<Map, Error: std::error::Error>>(&mut self, name: &str) -> Result<T, String> {
         let map = self.maps.remove(name).ok_or_else(|| format!("the object has no map {name}"))?;
         T::try_from(map).map_err(describe)
+    }
+}
+
+impl Traced {
+    /// The descriptor of a hash map by name; once.
+    ///
+    /// # Errors
+    /// A sentence: there is no such map, or it is of another kind.
+    pub(crate) fn take_fd(&mut self, name: &str) -> Result<OwnedFd, String> {
+        match self.maps.remove(name) {
+            Some(Map::HashMap(data)) => {
+                data.fd().as_fd().try_clone_to_owned().map_err(|error| format!("cannot keep a map: {error}"))
+            }
+            _ => Err(format!("the object has no hash map {name}")),
+        }
     }
 }
 
@@ -124,6 +138,11 @@ struct Kernel {
 impl Tracer {
     pub(crate) const fn new(links: Links, places: Places) -> Self {
         Self { links, places, kernel: None }
+    }
+
+    /// Whether programs tell of all namespaces.
+    pub(crate) const fn looks_everywhere(&self) -> bool {
+        !matches!(self.places, Places::One(_))
     }
 
     /// Loads programs and attaches them.
