@@ -8,6 +8,7 @@ mod apply;
 pub mod column;
 pub mod columns;
 mod command;
+pub mod complete;
 pub mod details;
 pub mod display;
 mod filters;
@@ -43,6 +44,7 @@ pub use totals::Totals;
 
 use column::Column;
 use columns::Columns;
+use complete::Completion;
 use flows::Flows;
 use menu::Menu;
 use packets::Packets;
@@ -101,6 +103,8 @@ pub enum Open {
     },
     /// A list to choose from.
     Menu(Menu),
+    /// What may stand next in the filter line.
+    Completion(Completion),
 }
 
 /// The state of the table.
@@ -190,6 +194,7 @@ impl View {
             Some(Open::Help) => Mode::Help,
             Some(Open::Details { .. }) => Mode::Details,
             Some(Open::Menu(_)) => Mode::Menu,
+            Some(Open::Completion(_)) => Mode::Complete,
             None if self.in_filter => Mode::Filter,
             None => Mode::Table,
         }

@@ -4,6 +4,8 @@
 
 #[path = "tui/cluster.rs"]
 mod cluster;
+#[path = "tui/features.rs"]
+mod features;
 #[path = "tui/pty.rs"]
 mod pty;
 #[path = "tui/random.rs"]
@@ -41,11 +43,16 @@ struct Desk {
 
 impl Desk {
     fn new(setup: TableSetup, size: (u16, u16)) -> Self {
-        let mode = setup.mode;
-        let table = Offscreen::new(setup, size, START).unwrap();
-        let mut desk = Self { table, traffic: Traffic::new(START), now: START, mode };
+        let mut desk = Self::empty(setup, size);
         desk.seconds(5);
         desk
+    }
+
+    /// A table without any traffic.
+    fn empty(setup: TableSetup, size: (u16, u16)) -> Self {
+        let mode = setup.mode;
+        let table = Offscreen::new(setup, size, START).unwrap();
+        Self { table, traffic: Traffic::new(START), now: START, mode }
     }
 
     fn seconds(&mut self, count: u64) {
@@ -250,11 +257,11 @@ fn details_show_every_field_in_full_and_follow_the_row() {
 #[test]
 fn columns_are_chosen_one_by_one_and_reset() {
     let mut desk = Desk::new(setup(Mode::Flows), (80, 24));
-    desk.keys("<Esc>c<Down> ");
+    desk.keys("<Esc>C<Down> ");
     insta::assert_snapshot!("columns", desk.screen());
     desk.keys("<Esc>");
     assert!(!desk.has("Src IP") && desk.has("your own"));
-    desk.keys("cd<Esc>");
+    desk.keys("Cd<Esc>");
     assert!(desk.has("Src IP"));
 }
 

@@ -12,9 +12,27 @@ use super::{
 };
 use crate::view::{Mode, Picture, View};
 
-/// The filter line; where the cursor stands if it has the keyboard.
-pub(super) fn filter(buffer: &mut Buffer, area: Rect, view: &View, theme: Theme) -> Option<Position> {
-    let has_keyboard = view.mode() == Mode::Filter;
+/// Where the text of the filter line stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Typed {
+    /// Where the cursor stands.
+    pub(super) cursor: Position,
+    /// Cell of the first character that is shown.
+    begin: u16,
+    /// Byte of the line at which what is shown begins.
+    start: usize,
+}
+
+impl Typed {
+    /// The cell of byte `at` of the line.
+    pub(super) fn cell(self, line: &str, at: usize) -> u16 {
+        self.begin + line.get(self.start..at).map_or(0, width)
+    }
+}
+
+/// The filter line; where its text stands if it has the keyboard.
+pub(super) fn filter(buffer: &mut Buffer, area: Rect, view: &View, theme: Theme) -> Option<Typed> {
+    let has_keyboard = matches!(view.mode(), Mode::Filter | Mode::Complete);
     let label = if has_keyboard { Theme::focus() } else { Theme::strong() };
     let mut left = skip(area, put(buffer, area, " Filter ", label));
     left = skip(left, put(buffer, left, " ", Theme::plain()));
@@ -37,10 +55,29 @@ pub(super) fn filter(buffer: &mut Buffer, area: Rect, view: &View, theme: Theme)
     if view.is_filtering() {
         put_right(buffer, rest, " looking… ", theme.dim());
     } else if !has_filters {
-        let hint = "type to narrow: tcp   10.0.0.1:443   SrcPort:443   -udp";
+        let hint = "type to narrow: tcp   10.0.0.1:443   port = 443   bytes > 1MB   not udp";
         put(buffer, rest, hint, theme.dim());
     }
-    (has_keyboard && !left.is_empty()).then_some(cursor)
+    (has_keyboard && !left.is_empty()).then_some(Typed { cursor, begin: left.x, start })
+}
+
+/// What is wrong with what is typed, below it: a caret at the place and the reason beside it. False if nothing is.
+pub(super) fn mistake(buffer: &mut Buffer, area: Rect, view: &View, (typed, theme): (Typed, Theme)) -> bool {
+    let Some(mistake) = view.filters().mistake() else { return false };
+    let at = typed.cell(view.filters().line(), mistake.span.start).clamp(area.x, area.right().saturating_sub(1));
+    let hint = mistake.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    let message = format!("{}{hint}", flow::show::escape(&mistake.message));
+    let caret = Rect { x: at, width: area.right() - at, ..area };
+    let needed = width(&message) + 2;
+    let room_before = at - area.x;
+    if needed <= caret.width || room_before <= caret.width {
+        put(buffer, caret, &format!("^ {message}"), theme.dim());
+    } else {
+        let text = cut(&message, room_before.saturating_sub(2)).into_owned();
+        let start = at.saturating_sub(width(&text) + 1);
+        put(buffer, Rect { x: start, width: area.right() - start, ..area }, &format!("{text} ^"), theme.dim());
+    }
+    true
 }
 
 /// Display, enrichment, order, and which rows are on the screen.
@@ -83,6 +120,7 @@ pub(super) fn footer(buffer: &mut Buffer, area: Rect, view: &View, (theme, stops
         Mode::Help => (" HELP ", HELP_KEYS),
         Mode::Details => (" DETAILS ", DETAILS_KEYS),
         Mode::Menu => (" MENU ", MENU_KEYS),
+        Mode::Complete => (" FILTER ", COMPLETE_KEYS),
     };
     let mut left = skip(area, put(buffer, area, name, Theme::focus()));
     for (key, meaning) in keys {
@@ -101,6 +139,7 @@ const END: &str = "end";
 const FILTER_KEYS: &[(&str, &str)] = &[
     ("Esc", "commands"),
     ("Enter", "keep filter"),
+    ("Tab", "complete"),
     ("^C", END),
     ("F1", "help"),
     ("←→", "display"),
@@ -114,6 +153,7 @@ const FILTER_KEYS: &[(&str, &str)] = &[
 const PACKET_FILTER_KEYS: &[(&str, &str)] = &[
     ("Esc", "commands"),
     ("Enter", "keep filter"),
+    ("Tab", "complete"),
     ("^C", END),
     ("F1", "help"),
     ("↑↓", "packet"),
@@ -158,6 +198,9 @@ const HELP_KEYS: &[(&str, &str)] = &[("Esc", "close"), ("↑↓", "scroll"), ("^
 
 const DETAILS_KEYS: &[(&str, &str)] =
     &[("Esc", "close"), ("↑↓", "scroll"), ("PgUp/PgDn", "page"), ("p", "pause"), ("^C", END)];
+
+const COMPLETE_KEYS: &[(&str, &str)] =
+    &[("Enter", "take"), ("Tab", "next"), ("↑↓", "choose"), ("Esc", "close"), ("^C", END)];
 
 const MENU_KEYS: &[(&str, &str)] = &[
     ("Enter", "take"),

@@ -35,6 +35,10 @@ const KEYS: &[Section] = &[
         "While the filter line has the keyboard",
         Mode::Filter,
         &[
+            (
+                Command::Complete,
+                "Offer what may stand next, from the fields and from what the rows hold; if nothing may, or the line is empty: give the keyboard to the table.",
+            ),
             (Command::KeepFilter, "Keep what is typed as a filter; the next one narrows further."),
             (Command::Rub, "Remove a letter; on the empty line the last filter."),
             (Command::RubWord, "Remove a word."),

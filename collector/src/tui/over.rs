@@ -1,6 +1,6 @@
 //! What opens over the table: details of a row, help, menus; and the bytes of a packet below it.
 
-use flow::config;
+use flow::{config, show};
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -10,11 +10,13 @@ use ratatui::{
 use super::{
     header::Header,
     help, page,
-    text::{cut, line, put, put_right, skip},
+    text::{cut, line, put, put_right, skip, width},
     theme::Theme,
 };
 use crate::view::{
-    Mode, Open, View, details,
+    Mode, Open, View,
+    complete::Completion,
+    details,
     menu::{Kind, Menu},
     row::Row,
 };
@@ -23,7 +25,7 @@ use crate::view::{
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, view: &mut View, header: &Header<'_>) {
     let theme = header.theme;
     let lines = match view.open().cloned() {
-        None => return,
+        None | Some(Open::Completion(_)) => return,
         Some(Open::Menu(menu)) => return draw_menu(buffer, area, view, &menu, theme),
         Some(Open::Help) => help::lines(view, header),
         Some(Open::Details { row, .. }) => details::lines(&row),
@@ -73,6 +75,30 @@ fn draw_menu(buffer: &mut Buffer, area: Rect, view: &View, menu: &Menu, theme: T
         let used = put(buffer, area, &format!("{tick}{:<16}", column.label()), Theme::plain());
         put(buffer, skip(area, used + 1), column.doc(), theme.dim());
         if at == menu.at {
+            buffer.set_style(area, Theme::selected());
+        }
+    }
+}
+
+/// Most candidates on the screen at once.
+const CANDIDATES: u16 = 10;
+
+/// The candidates of the filter line in `area` below it, at cell `at`.
+pub(super) fn completion(buffer: &mut Buffer, area: Rect, (list, at): (&Completion, u16), theme: Theme) {
+    let texts = list.candidates.iter().map(|candidate| width(&candidate.text)).max().unwrap_or_default();
+    let docs = list.candidates.iter().map(|candidate| width(&candidate.what)).max().unwrap_or_default();
+    let wide = (texts + docs + 4).min(area.width);
+    let height = (list.candidates.len() as u16).min(CANDIDATES).min(area.height);
+    let x = at.saturating_sub(1).min(area.right().saturating_sub(wide)).max(area.x);
+    let area = Rect { x, width: wide, height, ..area };
+    Clear.render(area, buffer);
+    let first = list.at.saturating_sub(usize::from(height.saturating_sub(1)));
+    for (at, candidate) in list.candidates.iter().enumerate().skip(first).take(height.into()) {
+        let area = line(area, (at - first) as u16);
+        buffer.set_style(area, theme.popup());
+        put(buffer, skip(area, 1), &show::escape(&candidate.text), theme.popup());
+        put(buffer, skip(area, texts.min(area.width / 2) + 3), &show::escape(&candidate.what), theme.popup());
+        if at == list.at {
             buffer.set_style(area, Theme::selected());
         }
     }

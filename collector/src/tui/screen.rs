@@ -10,7 +10,7 @@ use super::{
     text::{line, put},
     theme::Theme,
 };
-use crate::view::View;
+use crate::view::{Open, View};
 
 /// Lines that the table gets before anything else: headings and a row or two.
 const TABLE_FIRST: u16 = 3;
@@ -85,13 +85,17 @@ pub(super) fn draw(frame: &mut Frame<'_>, view: &mut View, header: &Header<'_>, 
     if let (Some(area), Some(words)) = (lines.take(parts.notice), notice) {
         put(buffer, area, &format!(" {words}"), Theme::strong());
     }
-    let cursor = lines.take(parts.filter).and_then(|area| bars::filter(buffer, area, view, theme));
+    let typed = lines.take(parts.filter).and_then(|area| bars::filter(buffer, area, view, theme));
+    let below_filter = lines.0;
     let presets = lines.take(parts.presets);
     let below = over::bytes_height(view, lines.0.height);
     let table = Rect { height: lines.0.height - below, ..lines.0 };
     let picture = view.picture(table.height.saturating_sub(1).into(), header.now_ns);
     if let Some(area) = presets {
-        bars::presets(buffer, area, view, &picture, theme);
+        let is_wrong = typed.is_some_and(|typed| bars::mistake(buffer, area, view, (typed, theme)));
+        if !is_wrong {
+            bars::presets(buffer, area, view, &picture, theme);
+        }
     }
     table::draw(buffer, table, view, &picture, (theme, wants));
     if picture.lines.is_empty() {
@@ -104,8 +108,12 @@ pub(super) fn draw(frame: &mut Frame<'_>, view: &mut View, header: &Header<'_>, 
     if let Some(area) = footer {
         bars::footer(buffer, area, view, (theme, header.setup.stops));
     }
-    if let Some(cursor) = cursor.filter(|cursor| area.contains(*cursor)) {
-        frame.set_cursor_position(cursor);
+    if let (Some(Open::Completion(list)), Some(typed)) = (view.open(), typed) {
+        let at = typed.cell(view.filters().line(), list.start);
+        over::completion(buffer, below_filter, (list, at), theme);
+    }
+    if let Some(typed) = typed.filter(|typed| area.contains(typed.cursor)) {
+        frame.set_cursor_position(typed.cursor);
     }
 }
 

@@ -10,6 +10,7 @@ const YELLOW: Color = Color::Indexed(220);
 const ORANGE: Color = Color::Indexed(208);
 const GREY: Color = Color::Indexed(245);
 const BAR: Color = Color::Indexed(24);
+const POPUP: Color = Color::Indexed(238);
 
 /// With colours or without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,11 @@ impl Theme {
             return Style::new().fg(Color::Black).bg(ORANGE).add_modifier(Modifier::BOLD);
         }
         Style::new().add_modifier(Modifier::REVERSED.union(Modifier::BOLD))
+    }
+
+    /// A list over the table.
+    pub(super) fn popup(self) -> Style {
+        if self.colour { Style::new().bg(POPUP) } else { Style::new().add_modifier(Modifier::DIM) }
     }
 
     /// What has the keyboard.

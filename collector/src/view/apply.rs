@@ -3,8 +3,9 @@
 use flow::config::Mode;
 
 use super::{
-    Command, Data, Effect, Key, Open, Sort, View,
+    Command, Data, Effect, Filters, Key, Open, Sort, View,
     column::Column,
+    complete::Completion,
     keys,
     menu::{Kind, Menu},
     picture::Anchor,
@@ -27,10 +28,11 @@ impl View {
             Command::Redraw => return Effect::Redraw,
             Command::Help => self.toggle_help(),
             Command::Pause => self.pause(),
-            Command::Type(c) => self.filter(|view| view.filters.push(c)),
-            Command::Rub => self.filter(|view| view.filters.rub()),
-            Command::RubWord => self.filter(|view| view.filters.rub_word()),
-            Command::ClearLine => self.filter(|view| view.filters.clear_line()),
+            Command::Type(c) => self.type_on(|filters| filters.push(c)),
+            Command::Rub => self.type_on(Filters::rub),
+            Command::RubWord => self.type_on(Filters::rub_word),
+            Command::ClearLine => self.type_on(Filters::clear_line),
+            Command::Complete => self.complete(),
             Command::KeepFilter => self.keep_filter(),
             Command::FocusFilter => self.in_filter = true,
             Command::FocusTable => self.in_filter = false,
@@ -97,6 +99,34 @@ impl View {
         }
     }
 
+    /// Changes the line; a list of candidates that is open shows those for the new one.
+    fn type_on(&mut self, change: impl FnOnce(&mut Filters)) {
+        self.filter(|view| change(&mut view.filters));
+        if matches!(self.open, Some(Open::Completion(_))) {
+            self.open = self.completion().map(Open::Completion);
+        }
+    }
+
+    fn completion(&self) -> Option<Completion> {
+        let line = self.filters.line();
+        if line.trim().is_empty() { None } else { Completion::of(line, self.rows()) }
+    }
+
+    /// Opens the list of candidates; takes the only one; gives the keyboard to the table if there is none.
+    fn complete(&mut self) {
+        match self.completion() {
+            None => self.in_filter = false,
+            Some(completion) if completion.candidates.len() == 1 => self.take(&completion),
+            Some(completion) => self.open = Some(Open::Completion(completion)),
+        }
+    }
+
+    fn take(&mut self, completion: &Completion) {
+        if let Some(text) = completion.chosen() {
+            self.filter(|view| view.filters.replace_from(completion.start, &text));
+        }
+    }
+
     fn keep_filter(&mut self) {
         let mut kept = false;
         self.filter(|view| kept = view.filters.keep());
@@ -117,7 +147,11 @@ impl View {
     }
 
     fn choose(&mut self) {
-        let Some(Open::Menu(menu)) = self.open.take() else { return };
+        let menu = match self.open.take() {
+            Some(Open::Menu(menu)) => menu,
+            Some(Open::Completion(completion)) => return self.take(&completion),
+            _ => return,
+        };
         match (menu.kind, menu.entry()) {
             (Kind::Sort, Some(column)) => self.sort_by(column),
             (Kind::Columns, _) | (Kind::Sort, None) => {}
@@ -155,6 +189,7 @@ impl View {
     fn go(&mut self, by: isize) {
         match &mut self.open {
             Some(Open::Menu(menu)) => menu.step(by),
+            Some(Open::Completion(completion)) => completion.step(by),
             Some(Open::Help | Open::Details { .. }) => self.scroll = self.scroll.saturating_add_signed(by),
             None => self.step(by),
         }

@@ -65,6 +65,9 @@ impl Column {
             Self::Field(Field::PktDropBytes) => "DropByte",
             Self::Field(Field::DnsLatencyMs) => "Latency",
             Self::Field(Field::DnsFlagsResponseCode) => "Response",
+            Self::Field(Field::TLSVersion) => "TLS",
+            Self::Field(Field::XlatSrcPort) => "XSPort",
+            Self::Field(Field::XlatDstPort) => "XDPort",
             Self::Field(Field::TcpRetransmits) => "Retrans",
             Self::Field(Field::TcpOutOfOrder) => "OutOfOrd",
             Self::Field(Field::TcpZeroWindows) => "ZeroWin",
@@ -113,6 +116,12 @@ impl Column {
             | Self::ByteRate
             | Self::PacketRate
             | Self::Duration => 7,
+            // What a name is cut to where there is hardly any room; it takes more where there is some.
+            Self::Field(Field::DnsName) => 10,
+            Self::Field(Field::DnsFlagsResponseCode | Field::TLSVersion) => 7,
+            Self::Field(Field::PktDropLatestDropCause) => 16,
+            Self::Field(Field::TLSServerName) => 18,
+            Self::Field(Field::SrcProcess | Field::DstProcess) => 12,
             Self::Field(field) => match field.unit() {
                 Unit::Bytes => 6,
                 Unit::Packets => 7,
@@ -185,9 +194,9 @@ impl Column {
             Column::Field(TimeFlowRttNs),
             Column::Field(TcpRetransmits),
             Column::Field(NetworkEvents),
-            Column::Field(XlatDstK8S_Name),
             Column::Field(XlatDstAddr),
             Column::Field(XlatDstPort),
+            Column::Field(XlatDstK8S_Name),
             Column::Field(TLSServerName),
             Column::Field(TLSVersion),
             Column::Field(TLSAlpn),

@@ -23,6 +23,8 @@ pub enum Command {
     ClearLine,
     /// Make the line a filter; on the empty line go to the table.
     KeepFilter,
+    /// Offer what may stand next in the filter line; where nothing may, letters become commands.
+    Complete,
     /// Letters become text.
     FocusFilter,
     /// Letters become commands.

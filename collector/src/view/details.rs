@@ -73,6 +73,7 @@ fn exact(row: &Row, column: Column, shown: &str) -> String {
     let (Row::Flow(flow), Column::Field(field)) = (row, column) else { return shown.to_owned() };
     match flow.record.get(field) {
         Some(flow::Value::UInt(ms)) if field.unit() == flow::Unit::EpochMs => show::date_time(ms),
+        Some(flow::Value::Text(text)) => show::escape(text).into_owned(),
         Some(flow::Value::UInt(number)) if number.to_string() != shown => format!("{shown} ({number})"),
         _ => shown.to_owned(),
     }

@@ -1,9 +1,9 @@
 //! Which key does what, in which mode: one table. Knows no terminal library.
 
 use super::Command::{
-    self, Bottom, Choose, ClearLine, Close, ColumnMenu, Conversations, Details, Down, FocusFilter, FocusTable, Help,
-    KeepFilter, NextDisplay, NextEnrichment, PageDown, PageUp, Pause, Preset, PreviousDisplay, PreviousEnrichment,
-    Quit, Redraw, Release, Reverse, Rub, RubWord, SortMenu, Suspend, Toggle, Top, Type, Up,
+    self, Bottom, Choose, ClearLine, Close, ColumnMenu, Complete, Conversations, Details, Down, FocusFilter,
+    FocusTable, Help, KeepFilter, NextDisplay, NextEnrichment, PageDown, PageUp, Pause, Preset, PreviousDisplay,
+    PreviousEnrichment, Quit, Redraw, Release, Reverse, Rub, RubWord, SortMenu, Suspend, Toggle, Top, Type, Up,
 };
 
 /// A key without its modifiers.
@@ -90,6 +90,8 @@ pub enum Mode {
     Details,
     /// Choosing the column to sort by, or the columns to show.
     Menu,
+    /// Choosing what to put into the filter line, which still takes letters.
+    Complete,
 }
 
 /// Where a binding holds.
@@ -147,10 +149,20 @@ const BINDINGS: &[Binding] = &[
     bind(In::Only(Mode::Filter), Code::Enter, KeepFilter),
     bind(In::Only(Mode::Filter), Code::Backspace, Rub),
     bind(In::Only(Mode::Filter), Code::Esc, FocusTable),
-    bind(In::Only(Mode::Filter), Code::Tab, FocusTable),
+    bind(In::Only(Mode::Filter), Code::Tab, Complete),
     bind(In::Only(Mode::Filter), Code::BackTab, FocusTable),
     ctrl(In::Only(Mode::Filter), 'u', ClearLine),
     ctrl(In::Only(Mode::Filter), 'w', RubWord),
+    bind(In::Only(Mode::Complete), Code::Tab, Down),
+    bind(In::Only(Mode::Complete), Code::Down, Down),
+    bind(In::Only(Mode::Complete), Code::BackTab, Up),
+    bind(In::Only(Mode::Complete), Code::Up, Up),
+    bind(In::Only(Mode::Complete), Code::Enter, Choose),
+    bind(In::Only(Mode::Complete), Code::Right, Choose),
+    bind(In::Only(Mode::Complete), Code::Esc, Close),
+    bind(In::Only(Mode::Complete), Code::Backspace, Rub),
+    ctrl(In::Only(Mode::Complete), 'u', ClearLine),
+    ctrl(In::Only(Mode::Complete), 'w', RubWord),
     bind(In::Only(Mode::Table), Code::Tab, FocusFilter),
     bind(In::Only(Mode::Table), Code::BackTab, FocusFilter),
     bind(In::Only(Mode::Table), Code::Enter, Details),
@@ -198,12 +210,17 @@ const BINDINGS: &[Binding] = &[
     bind(In::Only(Mode::Menu), Code::End, Bottom),
 ];
 
+/// Whether the filter line takes letters.
+fn takes_letters(mode: Mode) -> bool {
+    matches!(mode, Mode::Filter | Mode::Complete)
+}
+
 /// What `key` means while `mode` has the keyboard.
 pub fn command(mode: Mode, key: Key) -> Option<Command> {
     let bound = BINDINGS.iter().find(|Binding(place, bound, _)| *bound == key && place.holds(mode));
     match (bound, key) {
         (Some(Binding(_, _, command)), _) => Some(*command),
-        (None, Key { code: Code::Char(c), ctrl: false }) if mode == Mode::Filter && !c.is_control() => Some(Type(c)),
+        (None, Key { code: Code::Char(c), ctrl: false }) if takes_letters(mode) && !c.is_control() => Some(Type(c)),
         _ => None,
     }
 }
@@ -220,7 +237,7 @@ mod tests {
 
     #[test]
     fn no_key_is_bound_twice_in_a_mode() {
-        for mode in [Mode::Filter, Mode::Table, Mode::Help, Mode::Details, Mode::Menu] {
+        for mode in [Mode::Filter, Mode::Table, Mode::Help, Mode::Details, Mode::Menu, Mode::Complete] {
             let mut seen = std::collections::HashSet::new();
             for Binding(place, key, _) in BINDINGS.iter().filter(|binding| binding.0.holds(mode)) {
                 assert!(seen.insert(*key), "{place:?} {} in {mode:?}", key.name());

@@ -71,14 +71,17 @@ mod tests {
         let ends = "Src IP SPort Dst IP DPort Proto";
         for (display, expected) in [
             (Display::PacketDrops, "Drops Drop Cause"),
-            (Display::Dns, "DNS Name"),
-            (Display::Rtt, "RTT Retrans Bytes"),
-            (Display::Tls, "Server Name"),
-            (Display::Process, "Src Process"),
+            (Display::Dns, "DNS Name Response Latency"),
+            (Display::Rtt, "RTT Retrans Result"),
+            (Display::Tls, "Server Name TLS"),
+            (Display::PacketTranslation, "Xlat Dst IP XDPort"),
+            (Display::Process, "Src Process Dst Process"),
         ] {
             assert_eq!(labels(display, Shape::Flows), format!("{ends} {expected}"));
         }
         let tied = labels(Display::Standard, Shape::Conversations { health: true });
+        assert_eq!(tied, format!("{ends} Sent Received RTT"));
+        let tied = labels(Display::Standard, Shape::Conversations { health: false });
         assert_eq!(tied, format!("{ends} Sent Received Duration"));
     }
 

@@ -120,6 +120,9 @@ impl Row {
     /// Text of a cell, safe for a terminal; `None` where there is no value.
     pub fn cell(&self, column: Column) -> Option<Cow<'_, str>> {
         match (self, column) {
+            (Self::Flow(flow), Column::Field(Field::PktDropLatestDropCause)) => {
+                flow.record.pkt_drop_latest_drop_cause.as_deref().map(|cause| show::escape(short(cause)))
+            }
             (Self::Flow(flow), Column::Field(field)) => show::cell(&flow.record, field),
             (Self::Flow(flow), Column::ByteRate) => Some(rate(flow.byte_rate(), show::bytes)),
             (Self::Flow(flow), Column::PacketRate) => Some(rate(flow.packet_rate(), show::count)),
