@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     frames::{self, ethernet, tcp, tcp4, udp},
     parse::{self, Layer, Piece},
-    types::{ACTION_OWN, DIR_EGRESS},
+    types::{ACTION_OWN, DIR_EGRESS, NO_FAMILY},
 };
 
 const TCP_RULE: Rule = Rule { conditions: COND_PROTO, proto: TCP, ..accept() };
@@ -253,4 +253,56 @@ fn the_table_holds_64_rules_and_uses_the_last() {
     rules.push(accept());
     assert!(RuleTable::new(&rules).is_none());
     assert_eq!(decide4(&[], &tcp4(5, 443, 2), 0), ACTION_ACCEPT, "without rules everything is taken");
+}
+
+/// What a rule says of a TCP packet from `SRC4` to `DST4` and of the way back, with the source in sets 0 and 3 and the
+/// destination in set 1.
+fn both_ways(rule: Rule) -> [u8; 2] {
+    let frame = tcp4(1, 2, 2);
+    let there = parse::ipv4(&frame[..], 14).unwrap();
+    let back = Headers { src: there.dst, dst: there.src, ..there };
+    let sets = |address: &[u8; 4]| if *address == there.src { 0b1001 } else { 0b10 };
+    [there, back].map(|headers| verdict(&RuleTable::new(&[rule]).unwrap(), &headers, 0, sets))
+}
+
+#[test]
+fn sets_of_either_end_and_of_one_end() {
+    let either = |net_set, peer_set| Rule { conditions: COND_NET, net_set, peer_set, ..accept() };
+    let directed = |src_set, dst_set| Rule { conditions: COND_DIRECTED, src_set, dst_set, ..accept() };
+    assert_eq!(both_ways(either(1, 0)), [ACTION_ACCEPT; 2]);
+    assert_eq!(both_ways(either(0, 1)), [ACTION_ACCEPT; 2]);
+    assert_eq!(both_ways(either(2, 1)), [ACTION_ACCEPT; 2]);
+    assert_eq!(both_ways(either(1, 1)), [ACTION_REJECT; 2], "two ends, not one");
+    assert_eq!(both_ways(either(0b1001, 0)), [ACTION_ACCEPT; 2], "in both sets");
+    assert_eq!(both_ways(either(0b101, 0)), [ACTION_REJECT; 2], "in one of two sets");
+    assert_eq!(both_ways(directed(1, 2)), [ACTION_ACCEPT, ACTION_REJECT]);
+    assert_eq!(both_ways(directed(0, 1)), [ACTION_REJECT, ACTION_ACCEPT]);
+}
+
+#[test]
+fn directed_networks_look_at_their_end_only() {
+    let host = words(frames::SRC4);
+    let src = Rule { conditions: COND_DIRECTED, family: 4, src: host, src_mask: [u32::MAX, 0, 0, 0], ..accept() };
+    let dst = Rule { conditions: COND_DIRECTED, family: 4, dst: host, dst_mask: [u32::MAX, 0, 0, 0], ..accept() };
+    assert_eq!(both_ways(src), [ACTION_ACCEPT, ACTION_REJECT]);
+    assert_eq!(both_ways(dst), [ACTION_REJECT, ACTION_ACCEPT]);
+    assert_eq!(both_ways(Rule { family: 6, ..src }), [ACTION_REJECT; 2]);
+    assert_eq!(both_ways(Rule { family: NO_FAMILY, conditions: COND_NET, ..accept() }), [ACTION_REJECT; 2]);
+    let with_set = |net_set| Rule { conditions: COND_DIRECTED | COND_NET, net_set, ..src };
+    assert_eq!(both_ways(with_set(2)), [ACTION_ACCEPT, ACTION_REJECT]);
+    assert_eq!(both_ways(with_set(4)), [ACTION_REJECT; 2]);
+}
+
+#[test]
+fn sets_are_asked_for_only_where_rules_refer_to_them_and_never_of_mac_addresses() {
+    let frame = tcp4(1, 2, 2);
+    let headers = parse::ipv4(&frame[..], 14).unwrap();
+    let never = |_: &[u8; 4]| -> u32 { panic!("asked") };
+    assert_eq!(verdict(&RuleTable::new(&[TCP_RULE]).unwrap(), &headers, 0, never), ACTION_ACCEPT);
+    let arp = ethernet(&[0x0806], &[0; 28]);
+    let headers = parse::other(&arp[..], Layer::Ethernet, parse::link(&arp[..], Layer::Ethernet), false);
+    let of_set = Rule { conditions: COND_NET, net_set: 1, ..accept() };
+    let table = RuleTable::new(&[of_set]).unwrap();
+    assert_eq!(table.sets, 1);
+    assert_eq!(verdict(&table, &headers, 0, |_| panic!("asked")), ACTION_REJECT);
 }
