@@ -37,6 +37,7 @@ mod words;
 pub mod yaml;
 
 pub(crate) use images::has_sandbox;
+pub(crate) use words::with_filter;
 pub use words::{join as join_words, rules_in_words};
 
 /// What has to be known of the machine and the terminal.

@@ -16,6 +16,8 @@ mod agent;
 mod collector;
 pub(crate) mod files;
 #[cfg(unix)]
+mod objects;
+#[cfg(unix)]
 mod own;
 pub(crate) mod paths;
 #[cfg(unix)]

@@ -8,16 +8,16 @@ use std::{
 };
 
 use collector::{
-    Format,
+    Format, Sieve,
     lines::{self, PrintError},
     open::{self, OpenError},
     tui,
 };
-use flow::{Batch, Stop, rules::Options};
+use flow::{Batch, Stop, rules::Options, show::escape};
 
 use crate::{
     Context,
-    cli::ViewArgs,
+    cli::{ObjectArgs, ViewArgs},
     error::{Error, Outcome, exit},
     local::Signals,
     log::Aside,
@@ -31,6 +31,13 @@ use filter::Filter;
 /// Shows the file until the user has seen enough, or to its end.
 pub(crate) fn run(args: &ViewArgs, groups: &[Options], context: &Context) -> Outcome {
     let rules = flow::rules::parse(groups, 0).map_err(Error::usage)?;
+    let language = plan::wanted::filter(&args.language, &ObjectArgs::default())?;
+    if let Some(object) = language.needs_objects().first() {
+        let text = format!("{}: labels and containers are known only while a capture runs", escape(&object.name));
+        return Err(Error::usage(text).hint("names of pods, workloads, services, namespaces and nodes stand in the file"));
+    }
+    let what = what(args, groups, &language);
+    let mut sieve = Sieve::new(language, None);
     let opened = open::open(&args.file).map_err(Error::failed)?;
     for notice in &opened.notices {
         context.report.notice(notice);
@@ -38,18 +45,24 @@ pub(crate) fn run(args: &ViewArgs, groups: &[Options], context: &Context) -> Out
     let stop = Stop::default();
     Signals::watch(stop.clone()).map_err(|error| Error::failed(format!("cannot watch signals: {error}")))?;
     let mut filter = Filter::new(rules);
-    let what = what(args, groups);
     let mode = opened.mode;
-    let batches = opened.map(move |batch| batch.map(|batch| filter.apply(batch)));
+    let batches = opened.map(move |batch| {
+        batch.map(|batch| {
+            let mut batch = filter.apply(batch);
+            sieve.apply(&mut batch);
+            batch
+        })
+    });
     match plan::lines(args.output, io::stdout().is_terminal()) {
         Some(format) => print(batches, format, &stop),
         None => table(batches, tui::TableSetup { what, ..setup(mode, context) }, &stop),
     }
 }
 
-fn what(args: &ViewArgs, groups: &[Options]) -> String {
+fn what(args: &ViewArgs, groups: &[Options], language: &flow::Filter) -> String {
     let file = args.file.display();
-    if groups.iter().all(Vec::is_empty) { file.to_string() } else { format!("{file}: {}", rules_in_words(groups)) }
+    let words = plan::with_filter(rules_in_words(groups), false, language);
+    if groups.iter().all(Vec::is_empty) && language.is_empty() { file.to_string() } else { format!("{file}: {words}") }
 }
 
 fn setup(mode: flow::config::Mode, context: &Context) -> tui::TableSetup {

@@ -70,6 +70,7 @@ fn setup(plan: &Plan, context: &Context, status: &Status) -> tui::TableSetup {
         what: plan.what.clone(),
         node: Arc::clone(&plan.config.node),
         limits: plan.config.limits,
+        features: plan.config.features.clone(),
         progress: Some(Box::new(move || progress(&status))),
         colour: context.colour.on(true),
         ..tui::TableSetup::new(plan.config.mode, source)

@@ -114,12 +114,15 @@ pub(super) fn apply(
     filter: &Filter,
 ) -> Result<Vec<SetSource>, Error> {
     config.features = features.wanted();
+    if config.mode == Mode::Packets {
+        config.features.retain(|feature| is_of_packets(*feature));
+    }
     config.drops_only = features.drops_only();
     config.dns_ports = if config.features.contains(&Feature::Dns) { features.dns_ports() } else { Vec::new() };
     if filter.is_empty() {
         return Ok(Vec::new());
     }
-    let Split { rules, sets, after, drops_only } = within(filter, config);
+    let Split { rules, sets, after, drops_only } = filter.split(config.mode).within(&config.rules);
     config.rules = rules;
     config.after = after.map(|filter| filter.to_string());
     if drops_only {
@@ -131,12 +134,9 @@ pub(super) fn apply(
     Ok(sets)
 }
 
-/// NetObserv's rules decide in the kernel where there are any; the filter then judges after it.
-fn within(filter: &Filter, config: &CaptureConfig) -> Split {
-    if config.rules.is_empty() {
-        return filter.split(config.mode);
-    }
-    Split { rules: config.rules.clone(), after: Some(filter.clone()), ..Split::default() }
+/// What adds something to packets.
+const fn is_of_packets(feature: Feature) -> bool {
+    matches!(feature, Feature::PktDrop | Feature::UdnMapping)
 }
 
 /// What a user should know of the features he asked for, in this mode.
@@ -144,7 +144,7 @@ pub(super) fn notices(mode: Mode, features: &FeatureArgs) -> Vec<String> {
     let mut notices = features.notices();
     if mode == Mode::Packets {
         let of_flows = features.named().into_iter().filter(|(_, feature, asked)| {
-            *asked == Some(true) && !matches!(feature, Feature::PktDrop | Feature::UdnMapping)
+            *asked == Some(true) && !is_of_packets(*feature)
         });
         notices.extend(of_flows.map(|(name, ..)| format!("--{name}: adds to flows; packets hold what they hold")));
     }

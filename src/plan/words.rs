@@ -11,7 +11,7 @@ pub fn rules_in_words(groups: &[Options]) -> String {
 }
 
 /// The same with a filter in the language.
-pub(super) fn with_filter(rules: String, drops_only: bool, filter: &Filter) -> String {
+pub(crate) fn with_filter(rules: String, drops_only: bool, filter: &Filter) -> String {
     let rules = if drops_only { format!("drops of {rules}") } else { rules };
     match (filter.is_empty(), rules.as_str()) {
         (true, _) => rules,

@@ -17,7 +17,9 @@ use names::{Names, Watches};
 use tokio::runtime::Runtime;
 
 use super::{
-    CHANNEL_PORT, EXECUTABLES_PORT, paths,
+    CHANNEL_PORT, EXECUTABLES_PORT,
+    objects::belonging,
+    paths,
     selection::Selected,
     settings::Settings,
     supervisor::{Parts, Supervisor, Visits},
@@ -156,7 +158,7 @@ fn options(settings: &Settings, names: &Names) -> Options {
         stdout: Stdout::Nothing,
         origin: Origin::Cluster,
         enrich: Some(Box::new(names.enricher())),
-        objects: None,
+        objects: Some(belonging(names.clone(), settings.default_namespace.clone(), settings.config.mode)),
         queue_bytes: Options::QUEUE_BYTES,
         history_bytes: Options::HISTORY_BYTES,
         follow_bytes: Options::FOLLOW_BYTES,
