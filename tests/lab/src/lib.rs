@@ -5,12 +5,14 @@
 
 pub mod capture;
 pub mod cluster;
+pub mod dns;
 pub mod files;
 pub mod frame;
 pub mod need;
 pub mod netns;
 pub mod proxy;
 pub mod raw;
+pub mod relay;
 pub mod sockets;
 pub mod tcpdump;
 pub mod terminal;
@@ -21,6 +23,7 @@ pub use capture::{Capture, Finished};
 pub use frame::Ends;
 pub use netns::Netns;
 pub use raw::RawSocket;
+pub use relay::{Fate, Relay};
 pub use tcpdump::Tcpdump;
 pub use terminal::Terminal;
 pub use topology::Pair;
