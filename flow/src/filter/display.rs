@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt};
 
+use ipnet::IpNet;
+
 use super::{
     Object,
     names::{Place, of_object, with_end},
@@ -46,10 +48,7 @@ impl Test {
         match self {
             Self::Word(word) => write!(f, "{not}{}", Quoted(word)),
             Self::Number(place, check) => number(f, *place, check, negated),
-            Self::Address(place, nets) => list(f, &place.to_string(), negated, nets, |net| {
-                let single = net.prefix_len() == net.max_prefix_len();
-                Cow::Owned(if single { net.addr().to_string() } else { net.to_string() })
-            }),
+            Self::Address(place, nets) => addresses(f, *place, nets, negated),
             Self::Mac(place, macs) => list(f, &place.to_string(), negated, macs, |mac| Cow::Owned(mac.to_string())),
             Self::Text(place, texts) => list(f, &place.to_string(), negated, texts, |text| bare_or_quoted(text)),
             Self::Match(place, pattern) => write!(f, "{place} {matches} {}", Quoted(pattern.text())),
@@ -70,6 +69,17 @@ impl Test {
                 write!(f, "{with}({})", with_end(of_object(*kind), *end))
             }
         }
+    }
+}
+
+/// `in` before a network, also where there is one only.
+fn addresses(f: &mut fmt::Formatter<'_>, place: Place, nets: &[IpNet], negated: bool) -> fmt::Result {
+    let is_single = |net: &IpNet| net.prefix_len() == net.max_prefix_len();
+    match nets {
+        [net] if !is_single(net) => write!(f, "{place} {}in {net}", if negated { "not " } else { "" }),
+        nets => list(f, &place.to_string(), negated, nets, |net| {
+            Cow::Owned(if is_single(net) { net.addr().to_string() } else { net.to_string() })
+        }),
     }
 }
 
@@ -160,7 +170,7 @@ pub(super) fn amount(domain: Domain, number: u64) -> String {
 /// In the largest unit that leaves no fraction.
 fn time(nanoseconds: u128) -> String {
     const UNITS: [(u128, &str); 3] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")];
-    let unit = UNITS.iter().find(|(scale, _)| nanoseconds > 0 && nanoseconds % scale == 0);
+    let unit = UNITS.iter().find(|(scale, _)| nanoseconds > 0 && nanoseconds.is_multiple_of(*scale));
     let (scale, name) = unit.copied().unwrap_or((1, "ns"));
     format!("{}{name}", nanoseconds / scale)
 }
@@ -192,5 +202,5 @@ fn bits(f: &mut fmt::Formatter<'_>, field: Field, TcpFlags { mask, value }: TcpF
         several => format!("({})", several.join("|")),
     };
     write!(f, "{not}{} & {}", Place::One(field), shown(mask))?;
-    if mask == value && mask.count_ones() == 1 { Ok(()) } else { write!(f, " = {}", shown(value)) }
+    if mask == value && mask.is_power_of_two() { Ok(()) } else { write!(f, " = {}", shown(value)) }
 }

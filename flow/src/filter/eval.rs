@@ -96,9 +96,9 @@ fn any_shown(field: Field, value: Value<'_>, look: &mut dyn FnMut(&str) -> bool)
         Value::Ip(address) => look(&address.to_string()),
         Value::Mac(address) => look(&address.to_string()),
         Value::Text(_) | Value::TextList(_) => any_item(value, look),
-        Value::UIntList(list) => list.iter().any(|number| {
-            show::interface_direction(*number).is_some_and(|name| look(name)) || look(&number.to_string())
-        }),
+        Value::UIntList(list) => list
+            .iter()
+            .any(|number| show::interface_direction(*number).is_some_and(&mut *look) || look(&number.to_string())),
         Value::Events(list) => look(&show::events(list)),
     }
 }
@@ -231,7 +231,7 @@ fn is_kind(kind: &str, asked: &str) -> bool {
     kind.eq_ignore_ascii_case(full)
 }
 
-fn text<'a>(subject: &'a dyn Subject, field: Field) -> Option<&'a str> {
+fn text(subject: &dyn Subject, field: Field) -> Option<&str> {
     match subject.field(field) {
         Some(Value::Text(text)) => Some(text),
         _ => None,

@@ -74,6 +74,12 @@ fn notes(expr: &Expr, parts: &Parts, mode: Mode) -> Vec<String> {
     if addresses > 0 {
         notes.push("many addresses: the kernel finds them in a set, whatever their number".to_owned());
     }
+    if parts.split.drops_only && mode == Mode::Flows {
+        notes.push("only dropped packets are counted, not the flows that they belong to".to_owned());
+    }
+    if parts.split.rules.is_empty() && parts.split.after.is_some() && !parts.split.drops_only {
+        notes.push("the kernel can judge none of it: every packet is looked at".to_owned());
+    }
     for narrowed in &parts.narrowed {
         notes.push(format!(
             "{}: the kernel leaves out what cannot match, the collector judges the rest",

@@ -73,12 +73,12 @@ pub(super) fn split(expr: &Expr, mode: Mode) -> Parts {
             continue;
         }
         compiler.too_many = false;
-        let compiled = compiler.compile(conjunct, Bound::Over);
-        let joined = whole.and(&compiled.list).filter(|joined| joined.rules().len() <= MOST);
+        let Compiled { list, exact } = compiler.compile(conjunct, Bound::Over);
+        let joined = whole.and(&list).filter(|joined| joined.rules().len() <= MOST);
         let fits = joined.is_some() && !compiler.too_many;
-        let says_something = compiled.list != List::always();
+        let says_something = list != List::always();
         whole = joined.unwrap_or(whole);
-        if compiled.exact && fits {
+        if exact && fits {
             continue;
         }
         after.push(conjunct.clone());
@@ -126,7 +126,7 @@ fn drops_tell_enough(conjuncts: &[Expr]) -> bool {
             || (matches!(field.group(), Group::Endpoint | Group::Observer) && field != Field::Flags)
     };
     let mut enough = true;
-    conjuncts.iter().for_each(|conjunct| {
+    for conjunct in conjuncts {
         conjunct.each(&mut |test| {
             enough &= match test {
                 Test::Number(place, _)
@@ -143,9 +143,9 @@ fn drops_tell_enough(conjuncts: &[Expr]) -> bool {
                 | Test::Object(..)
                 | Test::ObjectMatch(..)
                 | Test::WithObject(..) => true,
-            }
+            };
         });
-    });
+    }
     enough
 }
 

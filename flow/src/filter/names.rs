@@ -303,6 +303,19 @@ pub(super) const fn object(kind: ObjectKind) -> &'static str {
     }
 }
 
+/// What stands after the operator of a condition on an object.
+pub(super) const fn object_value(kind: ObjectKind) -> &'static str {
+    match kind {
+        ObjectKind::Pod => "namespace/name or the name of a pod",
+        ObjectKind::Namespace => "the name of a namespace",
+        ObjectKind::Workload => "kind/name, namespace/kind/name or the name of a workload",
+        ObjectKind::Service => "namespace/name or the name of a Service",
+        ObjectKind::Node => "the name of a node",
+        ObjectKind::Container => "the name of a container",
+        ObjectKind::Selector => "labels in quotes, like \"app=web,tier!=db\"",
+    }
+}
+
 /// Names that are spelt like `word`, best first, at most three.
 pub(super) fn near(word: &str) -> Vec<String> {
     let typed = word.to_ascii_lowercase();

@@ -35,7 +35,7 @@ type Parsed<T> = Result<T, FilterError>;
 pub(super) fn parse(text: &str) -> Parsed<Expr> {
     let mut parser = Parser { text, tokens: Vec::new(), at: 0, depth: 0, last: None, vlans: 0 };
     if text.len() > MAX_TEXT {
-        return Err(parser.error(0..0, format!("the expression is longer than {} KiB", MAX_TEXT >> 10)));
+        return Err(parser.error(0..0, &format!("the expression is longer than {} KiB", MAX_TEXT >> 10)));
     }
     parser.tokens = tokens(text)?;
     if parser.tokens.is_empty() {
@@ -44,7 +44,7 @@ pub(super) fn parse(text: &str) -> Parsed<Expr> {
     let whole = parser.chain()?;
     match parser.peek() {
         None => Ok(whole.expr),
-        Some(_) => Err(parser.error(parser.here(), "this ) closes nothing".to_owned())),
+        Some(_) => Err(parser.error(parser.here(), "this ) closes nothing")),
     }
 }
 
@@ -86,8 +86,8 @@ enum Join {
 }
 
 impl Parser<'_> {
-    fn error(&self, span: Range<usize>, message: String) -> FilterError {
-        FilterError { message: show::escape(&message).into_owned(), text: self.text.to_owned(), span, hint: None }
+    fn error(&self, span: Range<usize>, message: &str) -> FilterError {
+        FilterError { message: show::escape(message).into_owned(), text: self.text.to_owned(), span, hint: None }
     }
 
     fn peek(&self) -> Option<&Kind> {
@@ -136,7 +136,7 @@ impl Parser<'_> {
         if self.take(kind) {
             return Ok(());
         }
-        Err(self.error(self.here(), format!("a {shown} is missing here")))
+        Err(self.error(self.here(), &format!("a {shown} is missing here")))
     }
 
     /// Operands joined by `and`, `or` or nothing, up to the end or a closing parenthesis.
@@ -176,7 +176,7 @@ impl Parser<'_> {
     fn unexpected(&self) -> FilterError {
         let here = self.here();
         let shown = self.text.get(here.clone()).unwrap_or_default();
-        let mut error = self.error(here, format!("{shown} does not belong here"));
+        let mut error = self.error(here, &format!("{shown} does not belong here"));
         error.hint = match self.peek() {
             Some(Kind::Bar) => Some("alternatives are joined by `or` or ||".to_owned()),
             Some(Kind::Mask) => Some("conditions are joined by `and` or &&".to_owned()),
@@ -192,7 +192,7 @@ impl Parser<'_> {
         let start = self.here().start;
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(self.error(self.here(), format!("parentheses and `not` are nested deeper than {MAX_DEPTH}")));
+            return Err(self.error(self.here(), &format!("parentheses and `not` are nested deeper than {MAX_DEPTH}")));
         }
         let (expr, spelling) = self.unary()?;
         self.depth -= 1;
@@ -219,14 +219,14 @@ impl Parser<'_> {
                 self.text_test(&text)
             }
             Some(Kind::Word(word)) => self.word(&word),
-            None => Err(self.error(self.here(), "a condition has to follow here".to_owned())),
+            None => Err(self.error(self.here(), "a condition has to follow here")),
             Some(_) => Err(self.unexpected()),
         }
     }
 
     fn text_test(&self, text: &str) -> Parsed<(Expr, Spelling)> {
         if text.is_empty() {
-            return Err(self.error(self.since(self.text.len()), "there is nothing between these quotes".to_owned()));
+            return Err(self.error(self.since(self.text.len()), "there is nothing between these quotes"));
         }
         Ok((Expr::Test(Test::Word(text.to_lowercase())), Spelling::Text))
     }
@@ -264,7 +264,7 @@ impl Parser<'_> {
         self.at += 1;
         self.expect(&Kind::Open, "(")?;
         let Some(word) = self.word_at(0).map(str::to_owned) else {
-            return Err(self.error(self.here(), "the name of a field has to follow here".to_owned()));
+            return Err(self.error(self.here(), "the name of a field has to follow here"));
         };
         let meaning = names::find(&word).ok_or_else(|| self.unknown(&word))?;
         self.at += 1;
@@ -279,13 +279,13 @@ impl Parser<'_> {
             return self.exclusion(rest);
         }
         if JOINING.iter().any(|reserved| reserved.eq_ignore_ascii_case(word)) {
-            let mut error = self.error(self.here(), format!("a condition has to stand before and after `{word}`"));
+            let mut error = self.error(self.here(), &format!("a condition has to stand before and after `{word}`"));
             error.hint = Some(format!("to search the text, write \"{word}\""));
             return Err(error);
         }
         if let Some(meaning) = names::find(word) {
             let mut error =
-                self.error(self.here(), format!("{word} is a field: an operator and a value have to follow"));
+                self.error(self.here(), &format!("{word} is a field: an operator and a value have to follow"));
             error.hint = Some(format!("{}; to search the text, write \"{word}\"", value::example(word, &meaning)));
             return Err(error);
         }
@@ -302,7 +302,7 @@ impl Parser<'_> {
         let text = if rest.is_empty() { self.adjacent_quoted(place.end) } else { Some(rest.to_owned()) };
         match text.filter(|text| !text.is_empty()) {
             Some(text) => Ok((Expr::Test(Test::Word(text.to_lowercase())).not(), Spelling::Text)),
-            None => Err(self.error(place, "the word that must not be found has to follow -".to_owned())),
+            None => Err(self.error(place, "the word that must not be found has to follow -")),
         }
     }
 
@@ -317,7 +317,7 @@ impl Parser<'_> {
     }
 
     fn unknown(&self, word: &str) -> FilterError {
-        let mut error = self.error(self.here(), format!("there is no field {word}"));
+        let mut error = self.error(self.here(), &format!("there is no field {word}"));
         let near = names::near(word);
         error.hint = Some(match near.as_slice() {
             [] => "docs/filter.md has all names; text goes in quotes".to_owned(),

@@ -28,11 +28,11 @@ fn longest_start(text: &str) -> Option<Expr> {
 /// The words, each somewhere in a text that is shown.
 fn words(text: &str) -> Expr {
     let filter = TextFilter::parse(text);
-    Expr::all(filter.words().map(|(text, field, excluded)| {
-        let test = Expr::Test(match field {
-            Some(field) => Test::Contains(Place::One(field), text.to_owned()),
-            None => Test::Word(text.to_owned()),
+    Expr::all(filter.words().map(|(word, field, excluded)| {
+        let found = Expr::Test(match field {
+            Some(field) => Test::Contains(Place::One(field), word.to_owned()),
+            None => Test::Word(word.to_owned()),
         });
-        if excluded { test.not() } else { test }
+        if excluded { found.not() } else { found }
     }))
 }

@@ -84,7 +84,7 @@ fn merged<T>(one: Option<T>, other: Option<T>, both: impl Fn(T, T) -> Result<T, 
     }
 }
 
-fn equal<T: PartialEq>(one: T, other: T) -> Result<T, No> {
+fn equal<T: Copy + PartialEq>(one: T, other: T) -> Result<T, No> {
     if one == other { Ok(one) } else { Err(No::Never) }
 }
 

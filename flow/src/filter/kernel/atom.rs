@@ -30,7 +30,7 @@ impl Compiler {
         if let Some(list) = self.exactly(test) {
             return Compiled { list, exact: true };
         }
-        match self.at_least(test) {
+        match at_least(test) {
             Some(list) if bound == Bound::Over => Compiled { list, exact: false },
             _ => unknown(bound),
         }
@@ -67,31 +67,6 @@ impl Compiler {
         }
     }
 
-    /// What a packet has to be, so that the condition can hold.
-    fn at_least(&self, test: &Test) -> Option<List> {
-        let (Test::Number(Place::One(field), _)
-        | Test::Text(Place::One(field), _)
-        | Test::Match(Place::One(field), _)
-        | Test::Contains(Place::One(field), _)
-        | Test::With(Place::One(field))
-        | Test::Flags(field, _)
-        | Test::Bits(field, _)) = test
-        else {
-            return None;
-        };
-        let of = |protocol| Rule { protocol: Some(protocol), ..Rule::default() };
-        match (field, test) {
-            (Field::Flags, _) => Some(List::any([of(TCP)])),
-            (field, _) if is_tcp_only(*field) => Some(List::any([of(TCP)])),
-            (Field::IcmpType | Field::IcmpCode, _) => Some(List::any([of(1), of(58)])),
-            // Frames that are not IP.
-            (Field::Etype, Test::Number(_, check)) if !check.takes(0x800) && !check.takes(0x86dd) => {
-                Some(List::any([of_family(true), of_family(false)]).not())
-            }
-            _ => None,
-        }
-    }
-
     fn addresses(&mut self, end: End, nets: &[IpNet]) -> Option<List> {
         let is_single = |net: &&IpNet| net.prefix_len() == net.max_prefix_len();
         let singles: Vec<IpAddr> = nets.iter().filter(is_single).map(IpNet::addr).collect();
@@ -101,6 +76,31 @@ impl Compiler {
         let set = self.set(SetSource::Addresses(singles))?;
         let wide = nets.iter().filter(|net| !is_single(net)).map(|net| in_net(end, *net));
         Some(List::any([in_set(end, set)].into_iter().chain(wide)))
+    }
+}
+
+/// What a packet has to be, so that the condition can hold.
+fn at_least(test: &Test) -> Option<List> {
+    let (Test::Number(Place::One(field), _)
+    | Test::Text(Place::One(field), _)
+    | Test::Match(Place::One(field), _)
+    | Test::Contains(Place::One(field), _)
+    | Test::With(Place::One(field))
+    | Test::Flags(field, _)
+    | Test::Bits(field, _)) = test
+    else {
+        return None;
+    };
+    let of = |protocol| Rule { protocol: Some(protocol), ..Rule::default() };
+    match (field, test) {
+        (Field::Flags, _) => Some(List::any([of(TCP)])),
+        (field, _) if is_tcp_only(*field) => Some(List::any([of(TCP)])),
+        (Field::IcmpType | Field::IcmpCode, _) => Some(List::any([of(1), of(58)])),
+        // Frames that are not IP.
+        (Field::Etype, Test::Number(_, check)) if !check.takes(0x800) && !check.takes(0x86dd) => {
+            Some(List::any([of_family(true), of_family(false)]).not())
+        }
+        _ => None,
     }
 }
 

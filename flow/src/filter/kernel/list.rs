@@ -10,6 +10,9 @@ use crate::{
 /// Most rules on the way; what gets larger is given up.
 const MOST: usize = 300;
 
+/// Most rules that are looked through for idle ones: it takes their number to the third.
+const FEW: usize = 60;
+
 /// At least one rule, the last without conditions.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct List(Vec<Rule>);
@@ -76,7 +79,7 @@ impl List {
     pub(super) fn rules(&self) -> Rules {
         let Some((last, before)) = self.0.split_last() else { return Rules::new() };
         let accepts = before.iter().any(Rule::accepts);
-        if accepts != last.accepts() { before.to_vec() } else { self.0.clone() }
+        if accepts == last.accepts() { self.0.clone() } else { before.to_vec() }
     }
 
     /// Without rules that decide nothing.
@@ -96,7 +99,31 @@ impl List {
             }
             kept.push(last);
         }
-        Self(kept)
+        Self(kept).without_idle()
+    }
+
+    /// Without rules before which everything else decides alike: whatever later rule says otherwise matches nothing of theirs
+    /// that has not been decided before them.
+    fn without_idle(mut self) -> Self {
+        if self.0.len() > FEW {
+            return self;
+        }
+        for at in (0..self.0.len().saturating_sub(1)).rev() {
+            let (before, from) = self.0.split_at(at);
+            let Some((rule, after)) = from.split_first() else { continue };
+            let mut otherwise = after.iter().filter(|later| later.action != rule.action);
+            let idle = otherwise.all(|later| match both(rule, later) {
+                Both::Never => true,
+                Both::Rule(common) => {
+                    before.iter().any(|earlier| covers(earlier, &Rule { action: rule.action, ..*common.clone() }))
+                }
+                Both::Inexpressible(_) => false,
+            });
+            if idle {
+                self.0.remove(at);
+            }
+        }
+        self
     }
 
     /// What the list takes, as an expression.

@@ -6,10 +6,11 @@ use crate::{
     Field, Rule,
     filter::{
         End, SetSource,
+        display::flag_name,
         names::Place,
         tree::{Check, Expr, Test},
     },
-    rules::Ports,
+    rules::{Ports, TcpFlags},
 };
 
 impl Rule {
@@ -27,7 +28,7 @@ impl Rule {
             self.sport.map(|ports| of_ports(Place::One(Field::SrcPort), ports)),
             self.dport.map(|ports| of_ports(Place::One(Field::DstPort), ports)),
             self.port.map(|ports| of_ports(Place::Either(Field::SrcPort, Field::DstPort), ports)),
-            self.tcp_flags.map(|flags| Expr::Test(Test::Bits(Field::Flags, flags))),
+            self.tcp_flags.map(of_flags),
             self.icmp_type.map(|kind| number(Field::IcmpType, kind)),
             self.icmp_code.map(|code| number(Field::IcmpCode, code)),
         ];
@@ -54,6 +55,12 @@ impl Rule {
                 .unwrap_or_else(|| Expr::any([way(End::Source, End::Destination), way(End::Destination, End::Source)])),
         )
     }
+}
+
+/// By name where there is one that means these bits.
+fn of_flags(flags: TcpFlags) -> Expr {
+    let is_named = TcpFlags::by_name(&flag_name(flags)) == Some(flags);
+    Expr::Test(if is_named { Test::Flags(Field::Flags, flags) } else { Test::Bits(Field::Flags, flags) })
 }
 
 fn one_of(place: Place, ranges: Vec<(u64, u64)>) -> Expr {

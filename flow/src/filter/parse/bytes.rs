@@ -75,7 +75,7 @@ impl Parser<'_> {
         self.at += 1;
         self.expect(&Kind::Right, "]")?;
         let Some(reached) = reached(&protocol, &offset) else {
-            let mut error = self.error(self.since(start), format!("{word}[{offset}] is not kept of a packet"));
+            let mut error = self.error(self.since(start), &format!("{word}[{offset}] is not kept of a packet"));
             error.hint = Some(
                 "tcp[tcpflags], icmp[icmptype], icmp[icmpcode], icmp6[icmp6type], icmp6[icmp6code] are".to_owned(),
             );
@@ -96,7 +96,7 @@ impl Parser<'_> {
             Op::Equal => masked(Field::Flags, mask, value, true),
             Op::NotEqual => masked(Field::Flags, mask, value, false),
             Op::More if value == 0 => masked(Field::Flags, mask, 0, false),
-            _ => return Err(self.error(place, "TCP flags are compared with = and !=".to_owned())),
+            _ => return Err(self.error(place, "TCP flags are compared with = and !=")),
         };
         Ok(Expr::all([Expr::Test(Test::Family { v4: true }), expr]))
     }
@@ -107,8 +107,7 @@ impl Parser<'_> {
         let word = self.word_at(0).unwrap_or_default().to_owned();
         let named = ICMP_TYPES.iter().find(|(name, _)| name.eq_ignore_ascii_case(&word)).map(|(_, number)| *number);
         let Some(number) = values::digits(&word).or(named).filter(|number| *number < 256) else {
-            let hint = "a number from 0 to 255 or a name like icmp-echo has to follow".to_owned();
-            return Err(self.error(place, hint));
+            return Err(self.error(place, "a number from 0 to 255 or a name like icmp-echo has to follow"));
         };
         self.at += 1;
         let (check, negated) = match op {
@@ -131,7 +130,7 @@ impl Parser<'_> {
                 self.at += 1;
                 Ok(op)
             }
-            _ => Err(self.error(self.here(), "a comparison has to follow here: = != < > <= >=".to_owned())),
+            _ => Err(self.error(self.here(), "a comparison has to follow here: = != < > <= >=")),
         }
     }
 
@@ -148,7 +147,7 @@ impl Parser<'_> {
         let word = self.word_at(0).unwrap_or_default();
         let number = values::digits(word).and_then(|number| u8::try_from(number).ok());
         let Some(bits) = values::flag_bit(word).or(number) else {
-            let mut error = self.error(self.here(), "TCP flags have to follow here".to_owned());
+            let mut error = self.error(self.here(), "TCP flags have to follow here");
             error.hint = Some("names like syn or tcp-syn, (syn|ack), or a number up to 255".to_owned());
             return Err(error);
         };

@@ -38,8 +38,7 @@ impl Parser<'_> {
         if self.take(&Kind::Mask) {
             return self.masked(word, &meaning);
         }
-        let (negated, op) = self.operator();
-        let shown = if op == Op::Equal && negated { "not in" } else { op.symbol() };
+        let (negated, op, shown) = self.operator();
         let values = match op {
             Op::Equal | Op::NotEqual => self.list(shown, &meaning)?,
             _ => vec![self.value(shown, &meaning)?],
@@ -48,16 +47,16 @@ impl Parser<'_> {
         Ok(if negated { expr.not() } else { expr })
     }
 
-    /// The operator here; `in` is `=`.
-    fn operator(&mut self) -> (bool, Op) {
+    /// Whether it is negated, the operator here, and how to name it; `in` is `=`.
+    fn operator(&mut self) -> (bool, Op, &'static str) {
         if let Some(Kind::Op(op)) = self.peek() {
             let op = *op;
             self.at += 1;
-            return (false, op);
+            return (false, op, op.symbol());
         }
         let negated = self.take_word("not");
         self.take_word("in");
-        (negated, Op::Equal)
+        (negated, Op::Equal, if negated { "not in" } else { "in" })
     }
 
     fn compare(&self, word: &str, meaning: Meaning, op: Op, values: &[Literal]) -> Parsed<Expr> {
@@ -76,7 +75,7 @@ impl Parser<'_> {
     }
 
     pub(super) fn wrong(&self, literal: &Literal, problem: value::Problem) -> FilterError {
-        let mut error = self.error(literal.span.clone(), problem.message);
+        let mut error = self.error(literal.span.clone(), &problem.message);
         error.hint = problem.hint;
         error
     }
@@ -100,7 +99,7 @@ impl Parser<'_> {
             Some(Kind::Quoted(text)) => (text.clone(), true),
             Some(Kind::Word(word)) if value::is_value(meaning, word) => (word.clone(), false),
             _ => {
-                let mut error = self.error(span, format!("a value has to follow {after}"));
+                let mut error = self.error(span, &format!("a value has to follow {after}"));
                 error.hint = Some(value::expected(meaning));
                 return Err(error);
             }
@@ -123,14 +122,14 @@ impl Parser<'_> {
         let Meaning::Fields { place: names::Place::One(field @ (Field::Flags | Field::PktDropLatestFlags)), .. } =
             meaning
         else {
-            let mut error = self.error(self.since(self.here().start), format!("{word} has no bits to look at with &"));
+            let mut error = self.error(self.since(self.here().start), &format!("{word} has no bits to look at with &"));
             error.hint = Some("conditions are joined by `and`; & goes with flags: flags & syn".to_owned());
             return Err(error);
         };
         let place = self.here();
         let mask = self.bits()?;
         if mask == 0 {
-            return Err(self.error(place, "0 is no TCP flag".to_owned()));
+            return Err(self.error(place, "0 is no TCP flag"));
         }
         let Some(Kind::Op(op @ (Op::Equal | Op::NotEqual))) = self.peek().cloned() else {
             return Ok(bytes::any_of(*field, mask));
@@ -148,15 +147,15 @@ impl Parser<'_> {
         self.at += 1;
         let text = if rest.is_empty() { self.adjacent_quoted(here.end) } else { Some(rest.to_owned()) };
         let Some(text) = text.filter(|text| !text.is_empty()) else {
-            return Err(self.error(here.end..here.end, format!("text has to follow {name}:")));
+            return Err(self.error(here.end..here.end, &format!("text has to follow {name}:")));
         };
         let lower = text.to_lowercase();
         match meaning {
             Meaning::Fields { place, .. } => Ok(Some(Expr::Test(Test::Contains(place, lower)))),
             Meaning::Object(end, kind) => object::contains(end, kind, &text)
                 .map(Some)
-                .ok_or_else(|| self.error(here, format!("{name} takes = and !=, not :"))),
-            Meaning::Label(..) => Err(self.error(here, format!("{name} takes = and !=, not :"))),
+                .ok_or_else(|| self.error(here, &format!("{name} takes = and !=, not :"))),
+            Meaning::Label(..) => Err(self.error(here, &format!("{name} takes = and !=, not :"))),
         }
     }
 }

@@ -9,7 +9,7 @@ pub(super) fn check(parser: &Parser<'_>, operands: &[Operand], joins: &[Join]) -
         return Ok(());
     }
     let span = operands[0].span.start..operands[operands.len() - 1].span.end;
-    let mut error = parser.error(span, "`and` and `or` side by side can be read in two ways".to_owned());
+    let mut error = parser.error(span, "`and` and `or` side by side can be read in two ways");
     let texts: Vec<&str> = operands.iter().map(|operand| &parser.text[operand.span.clone()]).collect();
     let [one, other] = readings(&texts, joins);
     error.hint = Some(crate::show::escape(&format!("write {one}, as tcpdump reads it, or {other}")).into_owned());

@@ -66,8 +66,8 @@ fn one(end: End, kind: ObjectKind, word: &str, value: &Literal) -> Result<Expr, 
     }
     let object = Object::read(kind, &value.text);
     let object = object.ok_or_else(|| {
-        let expected = crate::filter::names::object(kind);
-        problem(format!("{} is not what {word} takes", value.text), Some(&format!("it takes: {expected}")))
+        let expected = crate::filter::names::object_value(kind);
+        problem(format!("{} is not what {word} takes", value.text), Some(&format!("{word} takes {expected}")))
     })?;
     Ok(Expr::Test(Test::Object(end, object)))
 }
@@ -81,12 +81,13 @@ impl Object {
             (_, parts) if parts.iter().any(|part| part.is_empty() || part.contains(char::is_whitespace)) => {
                 return None;
             }
-            (ObjectKind::Pod | ObjectKind::Service, [namespace, name]) => (Some(*namespace), *name),
             (ObjectKind::Workload, [namespace, kind, _]) if is_workload(kind) => {
                 (Some(*namespace), &text[namespace.len() + 1..])
             }
             (ObjectKind::Workload, [kind, _]) if is_workload(kind) => (None, text),
-            (ObjectKind::Workload, [namespace, name]) => (Some(*namespace), *name),
+            (ObjectKind::Pod | ObjectKind::Service | ObjectKind::Workload, [namespace, name]) => {
+                (Some(*namespace), *name)
+            }
             (_, [name]) => (None, *name),
             _ => return None,
         };

@@ -125,9 +125,7 @@ impl Parser<'_> {
             "inbound" => self.direction(Direction::Ingress),
             "outbound" => self.direction(Direction::Egress),
             "gateway" => {
-                return Err(
-                    self.error(self.here(), "gateway is not supported: names of gateways are not looked up".to_owned())
-                );
+                return Err(self.error(self.here(), "gateway is not supported: names of gateways are not looked up"));
             }
             _ => return self.qualified(start).map(Some),
         };
@@ -162,7 +160,7 @@ impl Parser<'_> {
         self.vlans += 1;
         let Some(id) = self.word_at(0).and_then(values::digits) else { return Ok(Expr::Test(Test::With(place))) };
         if id > 4095 {
-            return Err(self.error(self.here(), format!("{id} is not {}", Domain::Plain(4095).expected())));
+            return Err(self.error(self.here(), &format!("{id} is not {}", Domain::Plain(4095).expected())));
         }
         self.at += 1;
         Ok(Expr::Test(Test::Number(place, Check::In(vec![(id, id)]))))
@@ -171,7 +169,7 @@ impl Parser<'_> {
     fn length(&mut self, less: bool) -> Parsed<Expr> {
         self.at += 1;
         let Some(bytes) = self.word_at(0).and_then(|word| values::number(Domain::Bytes, word)) else {
-            return Err(self.error(self.here(), "a number of bytes has to follow here".to_owned()));
+            return Err(self.error(self.here(), "a number of bytes has to follow here"));
         };
         self.at += 1;
         let check = if less { Check::AtMost(bytes) } else { Check::AtLeast(bytes) };
@@ -198,10 +196,7 @@ impl Parser<'_> {
             _ => None,
         };
         let Some(found) = found else {
-            return Err(self.error(
-                self.here(),
-                "broadcast and multicast go with ether, multicast with ip and ip6 too".to_owned(),
-            ));
+            return Err(self.error(self.here(), "broadcast and multicast go with ether, multicast with ip and ip6 too"));
         };
         self.at += 1;
         Ok(found)
@@ -222,7 +217,7 @@ impl Parser<'_> {
         }
         match qualified {
             Protocol::Ether => {
-                let mut error = self.error(self.since(start), "ether needs what to look at".to_owned());
+                let mut error = self.error(self.since(start), "ether needs what to look at");
                 error.hint = Some("ether host, ether src, ether dst, ether proto or ether broadcast".to_owned());
                 Err(error)
             }
@@ -270,14 +265,14 @@ impl Parser<'_> {
         let place = self.here();
         let Some(word) = self.word_at(0).map(str::to_owned) else {
             let typed = &self.text[self.since(start)];
-            let mut error = self.error(place, format!("a value has to follow {typed}"));
+            let mut error = self.error(place, &format!("a value has to follow {typed}"));
             error.hint = Some(format!("{} takes {}", shown(kind), expected(qualifiers)));
             return Err(error);
         };
         self.at += 1;
         let word = self.with_mask(kind, word);
         let (expr, named) = test(qualifiers, &word).map_err(|problem| {
-            let mut error = self.error(self.since(place.start), problem.message);
+            let mut error = self.error(self.since(place.start), &problem.message);
             error.hint = problem.hint;
             error
         })?;

@@ -202,7 +202,7 @@ pub(super) fn is_value(meaning: &Meaning, word: &str) -> bool {
 pub(super) fn expected(meaning: &Meaning) -> String {
     match meaning {
         Meaning::Fields { place, .. } => format!("it takes {}", domain(*place).expected()),
-        Meaning::Object(_, kind) => crate::filter::names::object(*kind).to_owned(),
+        Meaning::Object(_, kind) => format!("it takes {}", crate::filter::names::object_value(*kind)),
         Meaning::Label(..) => "it takes the value of the label".to_owned(),
     }
 }

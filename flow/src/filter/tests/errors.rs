@@ -93,7 +93,7 @@ fn nesting_and_length_have_limits() {
 
 #[test]
 fn what_is_being_typed_is_searched_as_words_until_it_is_an_expression() {
-    let takes = |text: &str| Filter::typed(text).0.matches(&super::meaning::record());
+    let takes = |text: &str| Filter::typed(text).0.matches(&meaning::record());
     // A name alone is a word; half of a comparison does not yet narrow.
     assert!(!takes("node"));
     assert!(takes("src.port = ") && takes("port = 443 and bytes >") && !takes("port = 80 and bytes >"));

@@ -190,6 +190,6 @@ fn an_empty_expression_takes_everything() {
 #[test]
 fn objects_that_are_asked_for_are_known() {
     let filter = Filter::parse("pod = a/b and not (dst.pod = a/b or label.app in (x, y))").unwrap();
-    let shown: Vec<_> = filter.needs_objects().iter().map(|object| object.to_string()).collect();
+    let shown: Vec<_> = filter.needs_objects().iter().map(ToString::to_string).collect();
     assert_eq!(shown, ["a/b", "\"app in (x,y)\""]);
 }

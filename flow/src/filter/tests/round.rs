@@ -73,7 +73,7 @@ fn try_all(text: &str, cursor: usize) {
         reads_back(text);
     }
     let (filter, _) = Filter::typed(text);
-    let _ = filter.matches(&super::meaning::record());
+    let _ = filter.matches(&meaning::record());
     let _ = filter.explain(Mode::Flows);
     let completions = complete(text, cursor, &|_| vec!["a b".to_owned()]);
     assert!(completions.start <= text.len() && text.is_char_boundary(completions.start));

@@ -9,7 +9,7 @@ use super::*;
 #[ignore = "a measurement, not a test"]
 fn speed_of_three_filters() {
     const TIMES: u32 = 1_000_000;
-    let record = super::meaning::record();
+    let record = meaning::record();
     for text in
         ["dst.port = 443 and bytes > 1MB", "src.pod = shop/web-1 and rtt > 5ms", "NXDomain tls.sni =~ \"example\""]
     {
