@@ -4,7 +4,7 @@
 use crate::{
     Rule, Rules,
     filter::{SetSource, tree::Expr},
-    rules::{Action, Both, both},
+    rules::{Action, Both, Ports, both},
 };
 
 /// Most rules on the way; what gets larger is given up.
@@ -57,8 +57,18 @@ impl List {
         self.joined(other, Action::Accept)
     }
 
-    /// Where a rule of the first list says `decisive`, that is the answer; else the second list is asked.
+    /// Which list is asked first makes no difference but in how many rules come out.
     fn joined(&self, other: &Self, decisive: Action) -> Option<Self> {
+        let one = self.asked_before(other, decisive);
+        let second = if self.0.len() > 1 && other.0.len() > 1 { other.asked_before(self, decisive) } else { None };
+        match (one, second) {
+            (Some(one), Some(other)) if other.0.len() < one.0.len() => Some(other),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// Where a rule of the first list says `decisive`, that is the answer; else the second list is asked.
+    fn asked_before(&self, other: &Self, decisive: Action) -> Option<Self> {
         let mut rules = Vec::new();
         for rule in &self.0 {
             if rule.action == decisive {
@@ -75,11 +85,22 @@ impl List {
         Some(Self(rules).tidy())
     }
 
-    /// The rules, without a last one that says what goes without saying.
+    /// The rules, without a last one that says what goes without saying; what differs in one range of ports is one rule.
     pub(super) fn rules(&self) -> Rules {
         let Some((last, before)) = self.0.split_last() else { return Rules::new() };
         let accepts = before.iter().any(Rule::accepts);
-        if accepts == last.accepts() { self.0.clone() } else { before.to_vec() }
+        let needed = if accepts == last.accepts() { &self.0 } else { before };
+        let mut rules = Rules::new();
+        for rule in needed {
+            match rules.last().and_then(|last| with_both_ranges(last, rule)) {
+                Some(both) => {
+                    rules.pop();
+                    rules.push(both);
+                }
+                None => rules.push(rule.clone()),
+            }
+        }
+        rules
     }
 
     /// Without rules that decide nothing.
@@ -143,6 +164,21 @@ impl List {
         }
         expr
     }
+}
+
+/// One rule for two that differ only in a single range of the same ports.
+fn with_both_ranges(one: &Rule, other: &Rule) -> Option<Rule> {
+    let slots: [fn(&mut Rule) -> &mut Option<Ports>; 3] =
+        [|rule| &mut rule.port, |rule| &mut rule.sport, |rule| &mut rule.dport];
+    slots.iter().find_map(|slot| {
+        let (mut joined, mut other) = (one.clone(), other.clone());
+        let (first, second) = (slot(&mut joined).take()?, slot(&mut other).take()?);
+        if joined != other || first.second.is_some() || second.second.is_some() {
+            return None;
+        }
+        *slot(&mut joined) = Some(Ports { first: first.first, second: Some(second.first) });
+        Some(joined)
+    })
 }
 
 /// Whether whatever matches `later` has matched `earlier`.
