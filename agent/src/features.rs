@@ -5,6 +5,7 @@
 
 mod dns;
 pub(crate) mod drops;
+mod events;
 mod ipsec;
 mod nat;
 mod process;
@@ -31,6 +32,7 @@ const BEGINNINGS: &[(Asked, Begin)] = &[
     (Asked::Rtt, tcp::begin),
     (Asked::PktTranslation, nat::begin),
     (Asked::Ipsec, ipsec::begin),
+    (Asked::NetworkEvents, events::begin),
     (Asked::Dns, dns::begin),
     (Asked::Tls, tls::begin),
     (Asked::Process, process::begin),

@@ -5,8 +5,10 @@
 
 pub(crate) mod attributes;
 pub(crate) mod conntrack;
+pub(crate) mod generic;
 pub(crate) mod link;
 pub(crate) mod nsid;
+pub(crate) mod psample;
 pub(crate) mod sockets;
 pub(crate) mod stream;
 pub(crate) mod tc;

@@ -79,6 +79,8 @@ counters! {
     lost_unreadable, "lost: unreadable", true;
     /// Translated connections for which there was no room: their flows do not name the other side.
     lost_translations, "lost: translations", true;
+    /// Network events that the kernel told, but that were missed, or that were too many.
+    lost_events, "lost: network events", true;
     /// How often the kernel had no room for what it tells features (then all there is was read anew).
     event_overflows, "overflows of kernel events", false;
     /// Messages of DNS that were seen and not read, because a ring or a table was full.

@@ -2,6 +2,7 @@
 
 mod dns;
 mod drops;
+mod events;
 mod ipsec;
 mod nat;
 mod networks;
