@@ -136,7 +136,7 @@ pub(crate) fn sided(record: &FlowRecord, from_client: bool) -> FlowRecord {
 
 /// Adds a record made by [`sided`] to what is known of its conversation.
 pub(crate) fn fold(conversation: &mut FlowRecord, mut sided: FlowRecord, from_client: bool) {
-    let (names, directions) = interfaces(conversation, &sided);
+    let (names, directions, networks) = interfaces(conversation, &sided);
     if !from_client {
         // How the client marks its packets, and where it is seen from the node, is the conversation's.
         for field in [Field::Dscp, Field::FlowDirection, Field::IcmpType, Field::IcmpCode] {
@@ -154,34 +154,38 @@ pub(crate) fn fold(conversation: &mut FlowRecord, mut sided: FlowRecord, from_cl
         dns.for_each(|field| sided.clear(*field));
     }
     conversation.absorb(&sided);
-    (conversation.interfaces, conversation.if_directions) = (names, directions);
+    (conversation.interfaces, conversation.if_directions, conversation.udns) = (names, directions, networks);
 }
 
-type Seen = (Option<Arc<[Arc<str>]>>, Option<Arc<[u8]>>);
+/// Where a conversation was seen: interfaces, directions, networks.
+type Seen = (Option<Arc<[Arc<str>]>>, Option<Arc<[u8]>>, Option<Arc<[Arc<str>]>>);
 
-/// The interfaces of both, each once, with the directions in which it was crossed: 3 for both.
+/// The interfaces of both, each once, with the directions in which it was crossed (3 for both) and its network.
 fn interfaces(one: &FlowRecord, other: &FlowRecord) -> Seen {
+    let of = |record: &FlowRecord| (record.interfaces.clone(), record.if_directions.clone(), record.udns.clone());
     let same = one.interfaces == other.interfaces && one.if_directions == other.if_directions;
     if same || one.interfaces.is_none() {
-        return (other.interfaces.clone(), other.if_directions.clone());
+        return of(other);
     }
     if other.interfaces.is_none() {
-        return (one.interfaces.clone(), one.if_directions.clone());
+        return of(one);
     }
-    let mut seen: Vec<(Arc<str>, Option<u8>)> = Vec::new();
+    let mut seen: Vec<(Arc<str>, Option<u8>, Option<Arc<str>>)> = Vec::new();
     for record in [one, other] {
         let names = record.interfaces.iter().flat_map(|names| names.iter());
         for (at, name) in names.enumerate() {
             let direction = record.if_directions.as_ref().and_then(|list| list.get(at)).copied();
-            match seen.iter_mut().find(|(known, _)| known == name) {
-                Some((_, known)) if *known != direction => *known = Some(3),
+            let network = record.udns.as_ref().and_then(|list| list.get(at)).cloned();
+            match seen.iter_mut().find(|(known, ..)| known == name) {
+                Some((_, known, _)) if *known != direction => *known = Some(3),
                 Some(_) => {}
-                None => seen.push((Arc::clone(name), direction)),
+                None => seen.push((Arc::clone(name), direction, network)),
             }
         }
     }
-    let directions = seen.iter().map(|(_, direction)| *direction).collect::<Option<Arc<[u8]>>>();
-    (Some(seen.into_iter().map(|(name, _)| name).collect()), directions)
+    let directions = seen.iter().map(|(_, direction, _)| *direction).collect::<Option<Arc<[u8]>>>();
+    let networks = seen.iter().map(|(_, _, network)| network.clone()).collect::<Option<Arc<[Arc<str>]>>>();
+    (Some(seen.into_iter().map(|(name, ..)| name).collect()), directions, networks)
 }
 
 #[cfg(test)]

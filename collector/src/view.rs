@@ -45,6 +45,7 @@ pub use totals::Totals;
 use column::Column;
 use columns::Columns;
 use complete::Completion;
+use display::Display;
 use flows::Flows;
 use menu::Menu;
 use packets::Packets;
@@ -147,7 +148,7 @@ impl View {
             config::Mode::Packets => Data::Packets(Packets::new(settings.max_packets, settings.max_packet_bytes)),
         };
         let filters = Filters::new(settings.filters.clone());
-        let (sort, anchor) = first_sort(settings.mode, settings.pace);
+        let (sort, anchor) = first_sort(settings.mode, settings.pace, Display::first(&settings.features));
         let mut ranking = Ranking::new(sort);
         ranking.set_filters(filters.parsed().to_vec());
         let mut view = Self {
@@ -292,12 +293,15 @@ fn rows<'a>(data: &'a Data, tied: Option<&'a Tied>, held: Option<&'a Rows>) -> &
 }
 
 /// What answers "what is on this network right now": the fastest flows first, the newest packets last.
-fn first_sort(mode: config::Mode, pace: Pace) -> (Sort, Anchor) {
-    match (mode, pace) {
-        (config::Mode::Packets, _) => (Sort { column: Column::Time, descending: false }, Anchor::Bottom),
-        (config::Mode::Flows, Pace::Past) => {
-            (Sort { column: Column::Field(Field::Bytes), descending: true }, Anchor::Top)
-        }
-        (config::Mode::Flows, Pace::Interval(_)) => (Sort { column: Column::ByteRate, descending: true }, Anchor::Top),
-    }
+fn first_sort(mode: config::Mode, pace: Pace, display: Display) -> (Sort, Anchor) {
+    let column = match (mode, pace, display) {
+        (config::Mode::Packets, ..) => return (Sort { column: Column::Time, descending: false }, Anchor::Bottom),
+        // Whoever asks for one thing looks for the worst of it.
+        (_, _, Display::PacketDrops) => Column::Field(Field::PktDropPackets),
+        (_, _, Display::Dns) => Column::Field(Field::DnsLatencyMs),
+        (_, _, Display::Rtt) => Column::Field(Field::TimeFlowRttNs),
+        (_, Pace::Past, _) => Column::Field(Field::Bytes),
+        (_, Pace::Interval(_), _) => Column::ByteRate,
+    };
+    (Sort { column, descending: true }, Anchor::Top)
 }

@@ -13,6 +13,7 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 
+#[path = "pcap_filter/frames.rs"]
 mod frames;
 
 /// Which frames tcpdump takes, by their number; an expression that nothing can match is an error to it.
@@ -164,7 +165,7 @@ fn primitives_take_what_tcpdump_takes() {
     }
     let frames = frames::plain();
     let counts: Vec<usize> = PRIMITIVES.iter().map(|expression| same(&frames, expression)).collect();
-    let some = counts.iter().filter(|count| (1..frames.len()).contains(count)).count();
+    let some = counts.iter().filter(|count| (1..frames.len()).contains(*count)).count();
     println!("{} expressions over {} packets, {some} of them take some and leave some", counts.len(), frames.len());
     assert!(some * 10 > counts.len() * 9, "{counts:?}");
 }

@@ -79,7 +79,7 @@ fn setup(plan: &Plan, context: &Context, status: &Status) -> tui::TableSetup {
 
 fn progress(status: &Status) -> tui::Progress {
     let snapshot = status.snapshot();
-    let Counters { lost_sequence, lost_store, past_limit, view_skipped, .. } = snapshot.counters;
+    let Counters { lost_sequence, lost_store, past_limit, filtered, view_skipped, .. } = snapshot.counters;
     tui::Progress {
         file_bytes: snapshot.file_bytes(),
         packets: snapshot.packets,
@@ -87,6 +87,6 @@ fn progress(status: &Status) -> tui::Progress {
         // The table adds these to what the agents' batches say.
         elapsed: None,
         nodes: Vec::new(),
-        counters: Counters { lost_sequence, lost_store, past_limit, view_skipped, ..Counters::default() },
+        counters: Counters { lost_sequence, lost_store, past_limit, filtered, view_skipped, ..Counters::default() },
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn filter(buffer: &mut Buffer, area: Rect, view: &View, theme: Theme)
     if view.is_filtering() {
         put_right(buffer, rest, " looking… ", theme.dim());
     } else if !has_filters {
-        let hint = "type to narrow: tcp   10.0.0.1:443   port = 443   bytes > 1MB   not udp";
+        let hint = "type to narrow: tcp   10.0.0.1:443   port = 443   bytes > 1MB   -udp";
         put(buffer, rest, hint, theme.dim());
     }
     (has_keyboard && !left.is_empty()).then_some(Typed { cursor, begin: left.x, start })
@@ -138,7 +138,7 @@ const END: &str = "end";
 
 const FILTER_KEYS: &[(&str, &str)] = &[
     ("Esc", "commands"),
-    ("Enter", "keep filter"),
+    ("Enter", "keep"),
     ("Tab", "complete"),
     ("^C", END),
     ("F1", "help"),
@@ -152,7 +152,7 @@ const FILTER_KEYS: &[(&str, &str)] = &[
 
 const PACKET_FILTER_KEYS: &[(&str, &str)] = &[
     ("Esc", "commands"),
-    ("Enter", "keep filter"),
+    ("Enter", "keep"),
     ("Tab", "complete"),
     ("^C", END),
     ("F1", "help"),

@@ -165,8 +165,9 @@ impl Header<'_> {
 /// What the table does not show, or not any more, and what was left out of the capture on purpose.
 fn unshown(counters: &Counters, view: &View) -> Vec<String> {
     let label = |name: &str| counters.entries().find(|entry| entry.name == name && entry.value > 0);
-    let told =
-        ["view_skipped", "past_limit", "out_of_order", "unmerged", "malformed", "own"].into_iter().filter_map(label);
+    let told = ["view_skipped", "past_limit", "filtered", "out_of_order", "unmerged", "malformed", "own"]
+        .into_iter()
+        .filter_map(label);
     let mut words: Vec<_> = told.map(|entry| format!("{} {}", show::count(entry.value), entry.label)).collect();
     // Packets scroll out of their window all the time; a flow that is forgotten starts again from zero.
     if view.evicted() > 0 && view.kind() == config::Mode::Flows {

@@ -56,6 +56,12 @@ fn desk(features: &[Feature], size: (u16, u16)) -> Desk {
     desk
 }
 
+/// Whether so many rows pass the filters.
+fn shows(desk: &mut Desk, rows: usize) -> bool {
+    let of = format!(" of {rows}");
+    desk.screen().lines().any(|line| line.ends_with(&of))
+}
+
 #[test]
 fn each_display_shows_what_matters_in_eighty_cells_and_in_two_hundred() {
     let displays =
@@ -71,11 +77,11 @@ fn each_display_shows_what_matters_in_eighty_cells_and_in_two_hundred() {
 #[test]
 fn conversations_are_one_row_each_and_flows_again_with_the_same_key() {
     let mut desk = desk(&[], (80, 24));
-    assert!(desk.has("of 7") && desk.has("7 flows"));
+    assert!(shows(&mut desk, 7) && desk.has("7 flows"));
     desk.keys("<Esc>c");
     insta::assert_snapshot!("conversations_80", desk.screen());
     desk.keys("c");
-    assert!(desk.has("of 7") && desk.has("7 flows"));
+    assert!(shows(&mut desk, 7) && desk.has("7 flows"));
     let mut wide = self::desk(&[Feature::Conversations, Feature::Rtt, Feature::Dns], (200, 24));
     insta::assert_snapshot!("conversations_200", wide.screen());
 }
@@ -104,13 +110,13 @@ fn a_dropped_packet_says_so_with_a_word_a_mark_and_a_colour() {
     let text = desk.screen();
     let line = text.lines().find(|line| line.contains("dropped NETFILTER_DROP │")).unwrap();
     assert!(line.starts_with('✗'), "{line}");
-    assert!(sent.contains("\x1b[38;5;208m"), "orange");
+    assert!(sent.contains("38;5;208"), "orange");
     let (_, plain) = screen(false);
-    assert!(!plain.contains("\x1b[38;5;208m") && plain.contains('✗'));
+    assert!(!plain.contains("38;5;") && plain.contains('✗'));
     desk.keys("drop.cause = SKB_DROP_REASON_NETFILTER_DROP");
-    assert!(desk.has("of 1 "), "{}", desk.screen());
+    assert!(shows(&mut desk, 1), "{}", desk.screen());
     desk.keys("<C-u>NETFILTER");
-    assert!(desk.has("of 1 "), "{}", desk.screen());
+    assert!(shows(&mut desk, 1), "{}", desk.screen());
 }
 
 #[test]
@@ -132,7 +138,7 @@ fn the_line_speaks_the_filter_language_over_sums_of_the_row() {
         ("-tcp", 3),
     ] {
         desk.keys(&format!("<C-u>{text}"));
-        assert!(desk.has(&format!(" of {rows} ")), "{text}: {}", desk.screen());
+        assert!(shows(&mut desk, rows), "{text}: {}", desk.screen());
     }
 }
 
@@ -144,7 +150,7 @@ fn a_mistake_is_told_below_the_line_and_words_narrow_all_the_same() {
     desk.keys("<C-u>dns.rcode = ");
     assert!(desk.has("^"), "what is missing is told: {}", desk.screen());
     desk.keys("NXDomain");
-    assert!(!desk.has("^ ") && desk.has("of 1 "));
+    assert!(!desk.has("^ ") && shows(&mut desk, 1));
     desk.keys("<Enter>");
     assert!(desk.has("[dns.rcode = NXDomain]"));
 }
@@ -155,11 +161,11 @@ fn tab_completes_names_and_values_and_moves_the_focus_where_nothing_can_follow()
     desk.keys("dns.r<Tab>");
     assert!(desk.has("dns.rcode"), "{}", desk.screen());
     desk.keys("<C-u>dns.rcode = N<Tab>");
-    assert!(desk.has("dns.rcode = NXDomain") && desk.has("of 1 "), "{}", desk.screen());
+    assert!(desk.has("dns.rcode = NXDomain") && shows(&mut desk, 1), "{}", desk.screen());
     desk.keys("<C-u>src.addr = 10.0.0.<Tab>");
     insta::assert_snapshot!("completion", desk.screen());
     desk.keys("<Tab><Enter>");
-    assert!(desk.has(" of 2 ") || desk.has(" of 1 "), "{}", desk.screen());
+    assert!(shows(&mut desk, 2) || shows(&mut desk, 1), "{}", desk.screen());
     assert!(desk.has("FILTER"));
     desk.keys("<C-u>src.addr = 10.0.0.<Tab><Esc>");
     assert!(desk.has("src.addr = 10.0.0.") && desk.has("FILTER"), "Esc closes the list only");
