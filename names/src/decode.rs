@@ -7,10 +7,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
+pub(crate) mod namespace;
 pub(crate) mod networks;
 pub(crate) mod node;
 pub(crate) mod owner;
 pub(crate) mod pod;
+pub(crate) mod policy;
 pub(crate) mod service;
 
 /// Something read from the API server.

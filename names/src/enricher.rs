@@ -56,6 +56,9 @@ impl Enrich for Enricher {
             let ends = rooms.correct(&world, &batch.node, record, ends, when);
             name(&world, record, observer, ends);
             translated(&world, record, when);
+            if world.with_policies && record.pkt_drop_packets.is_some() {
+                record.pkt_drop_likely_cause = world.likely_cause(record, when).map(Arc::from);
+            }
         }
     }
 

@@ -3,7 +3,8 @@
 //! Owns the names of flow ends: which pod, node or service is behind an address at the time a packet passed, its workload, node, zone and
 //! network, and the labels of subnets. Reads the cluster, never writes to it; must not know stores, tables or the kernel.
 //!
-//! Rights that the watcher needs: `list` and `watch` on pods, nodes, services, replicasets (apps), jobs (batch); for
+//! Rights that the watcher needs: `list` and `watch` on pods, nodes, services, replicasets (apps), jobs (batch); for [`Options::policies`] also on
+//! networkpolicies (networking.k8s.io) and namespaces; for
 //! [`Options::get_subnets`] also `list` on servicecidrs (networking.k8s.io), and on OpenShift `get` on networks (config.openshift.io) and on
 //! the ConfigMap cluster-config-v1 in kube-system. What is refused is missing and said in [`Summary::errors`]; the rest works.
 //!

@@ -27,6 +27,8 @@ pub struct Options {
     /// Keep labels and containers of pods and selectors of services: for [`Names::resolve`] by them, and for names of containers. About
     /// 300 bytes a pod.
     pub objects: bool,
+    /// Watch NetworkPolicies and namespaces, to say in `PktDropLikelyCause` which would explain a drop. Labels and containers are kept for that.
+    pub policies: bool,
     /// `--enable-udn-mapping`: tell the networks of interfaces in `Udns`.
     pub udns: bool,
 }
@@ -87,7 +89,8 @@ impl Names {
     pub fn watch(&self, client: &kube::Client, options: &Options) -> Watches {
         self.write(|world| {
             world.labels = Labels::new(&options.subnet_labels, options.get_subnets);
-            world.with_details = options.objects;
+            world.with_details = options.objects || options.policies;
+            world.with_policies = options.policies;
             world.with_udns = options.udns;
         });
         watch::start(self, client, options)

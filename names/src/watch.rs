@@ -7,13 +7,16 @@ use tokio::task::JoinSet;
 
 use crate::{
     decode::{
+        namespace::Namespace,
         node::Node,
         owner::{Job, ReplicaSet},
         pod::Pod,
+        policy::Policy,
         service::Service,
     },
     names::{Names, Options, now_ms},
     subnets::discover,
+    world::relist::Watch,
 };
 
 mod delay;
@@ -39,6 +42,13 @@ pub(crate) fn start(names: &Names, client: &Client, options: &Options) -> Watche
     tasks.spawn(follow::follow::<Service>(names.clone(), client.clone()));
     tasks.spawn(follow::follow::<ReplicaSet>(names.clone(), client.clone()));
     tasks.spawn(follow::follow::<Job>(names.clone(), client.clone()));
+    if options.policies {
+        tasks.spawn(follow::follow::<Policy>(names.clone(), client.clone()));
+        tasks.spawn(follow::follow::<Namespace>(names.clone(), client.clone()));
+    } else {
+        names.states.listed(Watch::Policies);
+        names.states.listed(Watch::Namespaces);
+    }
     tasks.spawn(sweep(names.clone()));
     if options.get_subnets {
         tasks.spawn(discover::subnets(names.clone(), client.clone()));

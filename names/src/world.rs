@@ -16,6 +16,7 @@ use crate::{
     subnets::labels::Labels,
 };
 
+mod cause;
 mod claims;
 mod details;
 pub(crate) mod find;
@@ -23,6 +24,7 @@ pub(crate) mod list;
 mod nodes;
 pub(crate) mod owners;
 mod pods;
+mod policies;
 pub(crate) mod relist;
 pub(crate) mod resolve;
 mod services;
@@ -144,6 +146,9 @@ pub(crate) struct World {
     pub(crate) with_details: bool,
     /// Pods by the containers that run in them, or ran.
     containers: HashMap<ContainerId, u32>,
+    policies: policies::Policies,
+    /// Whether drops are explained.
+    pub(crate) with_policies: bool,
     /// Changes whenever [`World::resolve`] may answer differently.
     version: u64,
 }
@@ -173,6 +178,8 @@ impl World {
             with_udns: false,
             with_details: false,
             containers: HashMap::new(),
+            policies: policies::Policies::default(),
+            with_policies: false,
             version: 0,
         }
     }

@@ -3,9 +3,11 @@
 use crate::{
     decode::{
         Told,
+        namespace::Namespace,
         node::Node,
         owner::{Job, ReplicaSet},
         pod::Pod,
+        policy::Policy,
         service::Service,
     },
     world::{World, owners::Watched, relist::Watch},
@@ -58,6 +60,26 @@ impl Watchable for ReplicaSet {
     }
     fn remove(&self, world: &mut World, _: u64) {
         world.remove_workload(&self.0);
+    }
+}
+
+impl Watchable for Policy {
+    const WATCH: Watch = Watch::Policies;
+    fn apply(&self, world: &mut World, _: u64, _: bool) {
+        world.apply_policy(self);
+    }
+    fn remove(&self, world: &mut World, _: u64) {
+        world.remove_policy(self);
+    }
+}
+
+impl Watchable for Namespace {
+    const WATCH: Watch = Watch::Namespaces;
+    fn apply(&self, world: &mut World, _: u64, _: bool) {
+        world.apply_namespace(self);
+    }
+    fn remove(&self, world: &mut World, _: u64) {
+        world.remove_namespace(self);
     }
 }
 

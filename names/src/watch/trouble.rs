@@ -13,6 +13,8 @@ impl Watch {
             Self::Services => "services",
             Self::ReplicaSets => "replicasets",
             Self::Jobs => "jobs",
+            Self::Policies => "networkpolicies",
+            Self::Namespaces => "namespaces",
         }
     }
 
@@ -24,6 +26,8 @@ impl Watch {
             Self::Services => "names of services are missing",
             Self::ReplicaSets => "pods of Deployments show their ReplicaSet as owner",
             Self::Jobs => "pods of CronJobs show their Job as owner",
+            Self::Policies => "no policy is named as the likely cause of a drop",
+            Self::Namespaces => "policies that choose namespaces by label are taken to allow everything",
         }
     }
 }

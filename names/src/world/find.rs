@@ -149,6 +149,11 @@ impl<'w> Found<'w> {
         &self.world.kinds[self.thing.kind as usize]
     }
 
+    /// The object itself.
+    pub(super) fn thing(&self) -> &'w Thing {
+        self.thing
+    }
+
     /// What the cluster tells it by.
     pub(crate) fn uid(&self) -> Uid {
         self.thing.uid

@@ -10,14 +10,17 @@ pub(crate) enum Watch {
     Services,
     ReplicaSets,
     Jobs,
+    Policies,
+    Namespaces,
 }
 
 /// Number of watches.
-pub(crate) const WATCHES: usize = 5;
+pub(crate) const WATCHES: usize = 7;
 
 impl Watch {
     /// All of them.
-    pub(crate) const ALL: [Self; WATCHES] = [Self::Pods, Self::Nodes, Self::Services, Self::ReplicaSets, Self::Jobs];
+    pub(crate) const ALL: [Self; WATCHES] =
+        [Self::Pods, Self::Nodes, Self::Services, Self::ReplicaSets, Self::Jobs, Self::Policies, Self::Namespaces];
 }
 
 impl World {
@@ -34,6 +37,7 @@ impl World {
             Watch::Services => self.remove_unlisted(Kind::Service, now),
             Watch::ReplicaSets => self.remove_unlisted_workloads(Watched::ReplicaSet),
             Watch::Jobs => self.remove_unlisted_workloads(Watched::Job),
+            Watch::Policies | Watch::Namespaces => self.remove_unlisted_policies(watch),
         }
         if matches!(watch, Watch::Pods | Watch::Nodes) {
             self.see_where_pods_live();
