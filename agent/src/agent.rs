@@ -24,7 +24,7 @@ use crate::{
     netns::enter,
     observer::{self, Attached, AttachedNow, Observer, Running},
     outbox::Outbox,
-    packets::Packets,
+    packets::{Packets, drops::Copies},
     preflight::preflight,
     time::Anchor,
     trace::{Links, Places, Tracer},
@@ -71,7 +71,7 @@ pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<A
         samples: loaded.samples,
         limits,
     };
-    let (features, limits) = Features::begin(&mut begin);
+    let (features, copies, limits) = begun(&mut begin);
     let outbox = Outbox::new(sink, config.node.clone(), anchor, notices);
     let finish = Finish::default();
     let (kernel, asked, observer) = (loaded.counters, finish.clone(), running.clone());
@@ -82,13 +82,24 @@ pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<A
             thread::Builder::new().name("flows".to_owned()).spawn(move || worker::run(work, &observer, &stop, &asked))
         }
         Mode::Packets => {
-            let work = Packets::new(&config, loaded.packets, kernel, topology, anchor, outbox);
+            let work = Packets::new(&config, loaded.packets, copies, kernel, topology, anchor, outbox);
             thread::Builder::new().name("packets".to_owned()).spawn(move || worker::run(work, &observer, &stop, &asked))
         }
     };
     let thread = thread.map_err(|error| AgentError::os("cannot start a thread", error))?;
     give_back_memory();
     Ok(Agent { thread: Some(thread), finish, attached, running, filter: Mutex::new(loaded.filter), judge, limits })
+}
+
+/// What of the features belongs to this kind of capture, and what cannot be had.
+fn begun(start: &mut Start<'_>) -> (Features, Option<Copies>, Vec<String>) {
+    if start.config.mode == Mode::Flows {
+        let (features, limits) = Features::begin(start);
+        return (features, None, limits);
+    }
+    let wanted = start.config.features.contains(&flow::Feature::PktDrop);
+    let copies = wanted.then(|| Copies::begin(start)).and_then(|begun| begun.map_err(|why| start.limits.push(why)).ok());
+    (Features::default(), copies, std::mem::take(&mut start.limits))
 }
 
 /// Where programs at tracepoints look, which do so in all namespaces unless they are told otherwise.

@@ -21,6 +21,8 @@ pub(crate) enum Way {
     Tcx,
     /// Filters.
     Clsact,
+    /// Nothing is put there: only what is dropped is asked for.
+    Nothing,
 }
 
 /// What is attached to one interface. TCX links detach when they are dropped, filters by [`Attachment::remove`].
@@ -30,6 +32,8 @@ pub(crate) enum Attachment {
     Tcx(#[expect(dead_code, reason = "they are kept for what closing them does")] [OwnedFd; 2]),
     /// Filters, and whether clsact is ours.
     Clsact(clsact::Filters),
+    /// Nothing.
+    Nothing,
 }
 
 /// Whether an error means no more than that the interface has gone meanwhile.
@@ -51,6 +55,7 @@ pub(crate) fn attach(
             enter::within(namespace.as_fd(), || tcx(programs, ifindex, link_type))
         }
         Way::Clsact => clsact::attach(requests, programs, ifindex, link_type).map(Attachment::Clsact),
+        Way::Nothing => Ok(Attachment::Nothing),
     }
 }
 
@@ -63,7 +68,7 @@ impl Attachment {
     /// Takes the programs away.
     pub(crate) fn remove(self, requests: &mut Requests, ifindex: u32) -> io::Result<()> {
         match self {
-            Self::Tcx(_) => Ok(()),
+            Self::Tcx(_) | Self::Nothing => Ok(()),
             Self::Clsact(filters) => filters.remove(requests, ifindex),
         }
     }

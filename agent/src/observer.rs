@@ -102,7 +102,7 @@ pub(crate) fn start(
     stop: Stop,
 ) -> Result<Observer, AgentError> {
     let (sender, notices) = channel();
-    let way = choose_way(config.tc_attach, &sender)?;
+    let way = if config.drops_only { Way::Nothing } else { choose_way(config.tc_attach, &sender)? };
     let selection = Selection::new(&config.interfaces, &config.exclude_interfaces)?;
     let (topology, attached) = (Shared::default(), AttachedNow::default());
     let netns = config.netns.clone();

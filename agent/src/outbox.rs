@@ -69,6 +69,11 @@ impl Outbox {
         self.interfaces[before..].sort_by_key(|interface| interface.id);
     }
 
+    /// Notes interfaces that are nobody else's for the next batch.
+    pub(crate) fn add(&mut self, interfaces: impl IntoIterator<Item = flow::Interface>) {
+        self.interfaces.extend(interfaces);
+    }
+
     /// Delivers one batch. One without data is left out when it would say nothing new.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The worker of packets mode: empties the rings, puts packets in the order of their times, delivers them.
 
+pub(crate) mod drops;
 mod frame;
 mod losses;
 pub(crate) mod merge;
@@ -10,7 +11,11 @@ use agent_common::types::PacketHead;
 use aya::maps::{MapData, RingBuf};
 use flow::{Body, CaptureConfig, Counters};
 
-use self::{losses::Tally, merge::Merger};
+use self::{
+    drops::Copies,
+    losses::Tally,
+    merge::{Merger, NOT_DROPPED},
+};
 use crate::{
     bpf::Pod as _,
     loader::{KernelCounters, PacketMaps},
@@ -35,6 +40,8 @@ const QUIET_NS: u64 = 250_000_000;
 /// State of packets mode.
 pub(crate) struct Packets {
     rings: Vec<RingBuf<MapData>>,
+    /// The last shard is theirs.
+    drops: Option<Copies>,
     kernel: KernelCounters,
     shared: Shared,
     outbox: Outbox,
@@ -53,6 +60,7 @@ impl Packets {
     pub(crate) fn new(
         config: &CaptureConfig,
         maps: PacketMaps,
+        drops: Option<Copies>,
         kernel: KernelCounters,
         shared: Shared,
         anchor: Anchor,
@@ -60,9 +68,10 @@ impl Packets {
     ) -> Self {
         let snaplen = if config.snaplen == 0 { usize::MAX } else { config.snaplen as usize };
         Self {
-            merger: Merger::new(maps.rings.len(), BYTES, snaplen, anchor),
+            merger: Merger::new(maps.rings.len() + usize::from(drops.is_some()), BYTES, snaplen, anchor),
             tally: Tally::new(maps.lost),
             rings: maps.rings,
+            drops,
             kernel,
             shared,
             outbox,
@@ -84,7 +93,7 @@ impl Packets {
                 };
                 self.busy = true;
                 match split(&item) {
-                    Some((head, bytes)) => self.merger.put(shard, &head, bytes),
+                    Some((head, bytes)) => self.merger.put(shard, &head, bytes, NOT_DROPPED),
                     None => self.outbox.counters.lost_unreadable += 1,
                 }
             }
@@ -92,15 +101,36 @@ impl Packets {
         }
     }
 
+    /// Takes what was dropped, likewise.
+    fn read_drops(&mut self) {
+        let Some(drops) = &mut self.drops else { return };
+        let topology = self.shared.current();
+        let (shard, merger) = (self.rings.len(), &mut self.merger);
+        while merger.has_room(shard) {
+            if !drops.next(&topology, |copy| merger.put(shard, &copy.head, copy.bytes, copy.reason)) {
+                merger.is_empty_now(shard);
+                break;
+            }
+            self.busy = true;
+        }
+        self.behind |= !merger.has_room(shard);
+        self.outbox.add(drops.new.drain(..));
+    }
+
     /// Takes packets, and makes those up to `until` part of the batch, which goes out when it is full.
     fn take(&mut self, until: u64) -> Result<(), Ended> {
         self.read();
+        self.read_drops();
         // After the rings were read: every interface that they speak of is known by now.
         let topology = self.shared.current();
         self.outbox.announce(&topology);
-        let tally = &mut self.tally;
+        let (tally, drops) = (&mut self.tally, &self.drops);
         let unknown = self.merger.settle(until, |netns, ifindex| {
-            let id = topology.points.get(&(netns, ifindex))?.interface.id;
+            let id = if ifindex == 0 {
+                drops.as_ref()?.nowhere(netns)?
+            } else {
+                topology.points.get(&(netns, ifindex))?.interface.id
+            };
             tally.delivered(id);
             Some(id)
         });
@@ -123,7 +153,9 @@ impl Packets {
             let text = format!("{late} packets came too late to be put in the order of their times");
             self.outbox.remarks.push(Arc::from(text));
         }
-        let batch = self.merger.take_batch();
+        let drops = &mut self.drops;
+        let mut cause = |reason| drops.as_mut().map(|drops| drops.reasons.name(reason)).unwrap_or_default();
+        let batch = self.merger.take_batch(&mut cause);
         self.outbox.complete_to = self.merger.settled();
         let body = if batch.packets.is_empty() { Body::None } else { Body::Packets(batch) };
         Ok(self.outbox.send(body, self.tally.changed())?)
@@ -132,6 +164,9 @@ impl Packets {
     fn take_counters(&mut self) {
         let lost_unreadable = self.outbox.counters.lost_unreadable;
         self.outbox.counters = Counters { lost_unreadable, ..self.kernel.all() };
+        if let Some(drops) = &self.drops {
+            drops.count(&mut self.outbox.counters);
+        }
     }
 }
 

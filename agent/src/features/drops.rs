@@ -3,10 +3,10 @@
 //! Owns which record a drop belongs to. A packet is counted where it passes an interface before it is dropped, so that drops are
 //! taken out of the kernel first: what was counted is then in this interval or in an earlier one.
 
-mod counted;
+pub(crate) mod counted;
 pub(crate) mod judge;
 mod pending;
-mod places;
+pub(crate) mod places;
 pub(crate) mod reasons;
 mod state;
 
@@ -145,6 +145,6 @@ impl Feature for Drops {
     fn count(&self, counters: &mut Counters) {
         self.counted.tally.count(counters);
         counters.lost_drops += self.pending.lost;
-        counters.lost_unreadable += self.counted.unreadable;
+        counters.lost_drops += self.counted.unreadable;
     }
 }

@@ -1,10 +1,15 @@
 //! Packets of several rings in the order of their times. Their bytes stay where they were first put.
 
+use std::sync::Arc;
+
 use agent_common::types::{DIR_EGRESS, PacketHead};
-use flow::{Packet, PacketBatch};
+use flow::{Drop, Packet, PacketBatch};
 
 use super::frame;
 use crate::time::Anchor;
+
+/// No reason has this number.
+pub(crate) const NOT_DROPPED: u32 = u32::MAX;
 
 /// A packet that waits for others which may be older.
 #[derive(Clone, Copy, Debug)]
@@ -12,7 +17,9 @@ struct Waiting {
     time_ns: u64,
     netns: u32,
     ifindex: u32,
-    shard: usize,
+    shard: u32,
+    /// Why it was dropped; [`NOT_DROPPED`] of all others.
+    reason: u32,
     /// All but its time and interface.
     packet: Packet,
 }
@@ -32,6 +39,8 @@ pub(crate) struct Merger {
     data: Vec<u8>,
     waiting: Vec<Waiting>,
     batch: Vec<Packet>,
+    /// Of the batch: index and reason of what was dropped.
+    drops: Vec<(u32, u32)>,
     shards: Vec<Shard>,
     /// Bytes that may wait of each ring.
     room: usize,
@@ -48,6 +57,7 @@ impl Merger {
             data: Vec::new(),
             waiting: Vec::new(),
             batch: Vec::new(),
+            drops: Vec::new(),
             shards: vec![Shard { held: 0, read_to: u64::MAX }; shards],
             room: bytes / shards.max(1),
             snaplen,
@@ -68,15 +78,16 @@ impl Merger {
         self.shards[shard].read_to = u64::MAX;
     }
 
-    /// Takes over one packet of a ring.
-    pub(crate) fn put(&mut self, shard: usize, head: &PacketHead, bytes: &[u8]) {
+    /// Takes over one packet of a ring, and why it was dropped, if it was.
+    pub(crate) fn put(&mut self, shard: usize, head: &PacketHead, bytes: &[u8], reason: u32) {
         let offset = self.data.len() as u32;
         let (len, caplen) = frame::append(&mut self.data, head, bytes, self.snaplen);
         self.shards[shard].held += caplen as usize + size_of::<Waiting>();
         self.shards[shard].read_to = head.time_ns;
         let direction = head.kind & DIR_EGRESS;
         let packet = Packet { time_ns: 0, interface: 0, len, caplen, offset, direction };
-        self.waiting.push(Waiting { time_ns: head.time_ns, netns: head.netns, ifindex: head.ifindex, shard, packet });
+        let PacketHead { time_ns, netns, ifindex, .. } = *head;
+        self.waiting.push(Waiting { time_ns, netns, ifindex, shard: shard as u32, reason, packet });
     }
 
     /// Makes packets up to `until`, and older than what may still be in a ring, part of the batch. `interface` tells the
@@ -88,12 +99,15 @@ impl Merger {
         self.waiting.sort_by_key(|packet| packet.time_ns);
         let settled = self.waiting.partition_point(|packet| packet.time_ns <= until);
         let mut unknown = 0;
-        for Waiting { time_ns, netns, ifindex, shard, packet } in self.waiting.drain(..settled) {
-            self.shards[shard].held -= packet.caplen as usize + size_of::<Waiting>();
+        for Waiting { time_ns, netns, ifindex, shard, reason, packet } in self.waiting.drain(..settled) {
+            self.shards[shard as usize].held -= packet.caplen as usize + size_of::<Waiting>();
             self.late += u64::from(time_ns < self.newest);
             self.newest = self.newest.max(time_ns);
             match interface(netns, ifindex) {
                 Some(interface) => {
+                    if reason != NOT_DROPPED {
+                        self.drops.push((self.batch.len() as u32, reason));
+                    }
                     self.batch.push(Packet { time_ns: self.anchor.wall(time_ns), interface, ..packet });
                 }
                 None => unknown += 1,
@@ -125,8 +139,8 @@ impl Merger {
         !self.data.is_empty()
     }
 
-    /// The batch. What still waits moves to the beginning of the next one.
-    pub(crate) fn take_batch(&mut self) -> PacketBatch {
+    /// The batch, with causes by name. What still waits moves to the beginning of the next one.
+    pub(crate) fn take_batch(&mut self, mut cause: impl FnMut(u32) -> Arc<str>) -> PacketBatch {
         let rest = self.waiting.iter().map(|waiting| waiting.packet.caplen as usize).sum();
         // The next batch will be about as large as this one.
         let next = Vec::with_capacity(self.data.len().max(rest));
@@ -136,7 +150,8 @@ impl Merger {
             waiting.packet.offset = self.data.len() as u32;
             self.data.extend_from_slice(&old[start..start + waiting.packet.caplen as usize]);
         }
-        PacketBatch { data: old, packets: std::mem::take(&mut self.batch), drops: Vec::new() }
+        let drops = self.drops.drain(..).map(|(packet, reason)| Drop { packet, cause: cause(reason) }).collect();
+        PacketBatch { data: old, packets: std::mem::take(&mut self.batch), drops }
     }
 }
 
@@ -161,6 +176,10 @@ mod tests {
         }
     }
 
+    fn name(reason: u32) -> Arc<str> {
+        reason.to_string().into()
+    }
+
     fn merger(shards: usize, bytes: usize) -> Merger {
         Merger::new(shards, bytes, usize::MAX, Anchor::at(0))
     }
@@ -170,18 +189,33 @@ mod tests {
     }
 
     #[test]
+    fn a_dropped_packet_stands_among_the_others_and_has_a_cause() {
+        let mut merger = merger(2, 1 << 20);
+        merger.put(0, &head(10, 1), b"........", NOT_DROPPED);
+        merger.put(1, &head(5, 1), b"........", 77);
+        merger.put(1, &head(20, 1), b"........", 78);
+        (0..2).for_each(|shard| merger.is_empty_now(shard));
+        merger.settle(15, |_, ifindex| Some(ifindex));
+        let batch = merger.take_batch(name);
+        assert_eq!(times(&batch), [5, 10]);
+        assert_eq!(batch.drops, [Drop { packet: 0, cause: "77".into() }]);
+        merger.settle(u64::MAX, |_, ifindex| Some(ifindex));
+        assert_eq!(merger.take_batch(name).drops, [Drop { packet: 0, cause: "78".into() }]);
+    }
+
+    #[test]
     fn young_packets_wait_and_keep_their_bytes() {
         let mut merger = merger(2, 1 << 20);
-        merger.put(0, &head(10, 1), b"ten.....");
-        merger.put(0, &head(30, 1), b"thirty..");
-        merger.put(1, &head(20, 1), b"twenty..");
+        merger.put(0, &head(10, 1), b"ten.....", NOT_DROPPED);
+        merger.put(0, &head(30, 1), b"thirty..", NOT_DROPPED);
+        merger.put(1, &head(20, 1), b"twenty..", NOT_DROPPED);
         (0..2).for_each(|shard| merger.is_empty_now(shard));
         merger.settle(25, |_, ifindex| Some(ifindex));
-        let first = merger.take_batch();
+        let first = merger.take_batch(name);
         assert_eq!(times(&first), [10, 20]);
-        assert_eq!(first.bytes(&first.packets[1]), b"twenty..");
+        assert_eq!(first.bytes(&first.packets[1]), b"twenty..", NOT_DROPPED);
         merger.settle(u64::MAX, |_, ifindex| Some(ifindex));
-        let second = merger.take_batch();
+        let second = merger.take_batch(name);
         assert_eq!((times(&second), second.bytes(&second.packets[0])), (vec![30], b"thirty..".as_slice()));
         assert_eq!(merger.take_late(), 0);
     }
@@ -189,22 +223,22 @@ mod tests {
     #[test]
     fn a_ring_that_was_not_read_to_its_end_holds_the_others_back() {
         let mut merger = merger(2, 2);
-        merger.put(0, &head(10, 1), b"........");
+        merger.put(0, &head(10, 1), b"........", NOT_DROPPED);
         assert!(!merger.has_room(0));
-        merger.put(1, &head(50, 1), b"........");
+        merger.put(1, &head(50, 1), b"........", NOT_DROPPED);
         merger.settle(u64::MAX, |_, ifindex| Some(ifindex));
-        assert_eq!(times(&merger.take_batch()), [10]);
+        assert_eq!(times(&merger.take_batch(name)), [10]);
         assert!(merger.has_room(0) && !merger.has_room(1));
     }
 
     #[test]
     fn packets_of_interfaces_without_a_number_are_told() {
         let mut merger = merger(1, 1 << 20);
-        merger.put(0, &head(1, 1), b"........");
-        merger.put(0, &head(2, 2), b"........");
+        merger.put(0, &head(1, 1), b"........", NOT_DROPPED);
+        merger.put(0, &head(2, 2), b"........", NOT_DROPPED);
         merger.is_empty_now(0);
         assert_eq!(merger.settle(9, |_, ifindex| (ifindex == 2).then_some(7)), 1);
-        assert_eq!(merger.take_batch().packets[0].interface, 7);
+        assert_eq!(merger.take_batch(name).packets[0].interface, 7);
     }
 
     proptest! {
@@ -237,11 +271,11 @@ mod tests {
                     merger.is_empty_now(shard);
                     break;
                 };
-                merger.put(shard, &head(time, 1), &time.to_be_bytes());
+                merger.put(shard, &head(time, 1), &time.to_be_bytes(), NOT_DROPPED);
             }
         }
         merger.settle(until, |_, ifindex| Some(ifindex));
-        let batch = merger.take_batch();
+        let batch = merger.take_batch(name);
         for packet in &batch.packets {
             assert_eq!(batch.bytes(packet), packet.time_ns.to_be_bytes());
             to.push(packet.time_ns);
@@ -257,14 +291,14 @@ mod tests {
         let mut delivered = 0;
         for time in 0..count {
             let record = PacketHead { caplen: 256, len: 256, ..head(time * 2500, 1) };
-            merger.put((time % 2) as usize, &record, &frame);
+            merger.put((time % 2) as usize, &record, &frame, NOT_DROPPED);
             // A look every 4 ms, a batch every 24 ms.
             if time % 1600 == 0 {
                 (0..2).for_each(|shard| merger.is_empty_now(shard));
                 merger.settle((time * 2500).saturating_sub(10_000_000), |_, _| Some(1));
             }
             if time % 9600 == 0 {
-                delivered += merger.take_batch().packets.len();
+                delivered += merger.take_batch(name).packets.len();
             }
         }
         println!("{delivered} packets of 256 bytes, {} ns each", begun.elapsed().as_nanos() / u128::from(count));

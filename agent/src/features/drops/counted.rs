@@ -14,12 +14,12 @@ use crate::{
 };
 
 /// Entries of each generation, which are made beforehand: 2 MB.
-pub(super) const ENTRIES: u32 = 16_384;
+pub(crate) const ENTRIES: u32 = 16_384;
 /// Room for about 10,000 drops of flows that do not fit, until the next look.
-pub(super) const RING: u32 = 1 << 20;
+pub(crate) const RING: u32 = 1 << 20;
 
 /// Counters of one program, kept for each CPU, and what the kernel tells of it.
-pub(super) struct Tally {
+pub(crate) struct Tally {
     counters: PerCpuArray<MapData, u64>,
     program: OwnedFd,
 }
@@ -27,39 +27,39 @@ pub(super) struct Tally {
 impl Tally {
     /// # Errors
     /// The object is not what it should be.
-    pub(super) fn new(traced: &mut Traced) -> Result<Self, String> {
+    pub(crate) fn new(traced: &mut Traced) -> Result<Self, String> {
         let program = traced.programs.pop().ok_or("no program was loaded")?;
         Ok(Self { counters: traced.take("DROP_COUNTERS")?, program })
     }
 
     /// The sum over all CPUs; a counter that cannot be read counts as zero.
-    pub(super) fn one(&self, counter: DropCounter) -> u64 {
+    pub(crate) fn one(&self, counter: DropCounter) -> u64 {
         self.counters.get(&(counter as u32), 0).map_or(0, |values| values.iter().sum())
     }
 
     /// Adds what was lost to the counters of the capture.
-    pub(super) fn count(&self, counters: &mut flow::Counters) {
+    pub(crate) fn count(&self, counters: &mut flow::Counters) {
         counters.lost_drops += self.one(DropCounter::LostPackets) + info::missed(self.program.as_fd());
         counters.drops_without_headers += self.one(DropCounter::Unparsed);
     }
 }
 
 /// Maps of the program that counts.
-pub(super) struct Counted {
+pub(crate) struct Counted {
     maps: [OwnedFd; 2],
     generation: Array<MapData, u32>,
     ring: RingBuf<MapData>,
-    pub(super) tally: Tally,
+    pub(crate) tally: Tally,
     drain: Drain<DropKey, DropValue>,
     active: usize,
     /// Count of new entries when each generation was last empty.
     before: [u64; 2],
     /// Records that could not be read.
-    pub(super) unreadable: u64,
+    pub(crate) unreadable: u64,
 }
 
 impl Counted {
-    pub(super) fn new(traced: &mut Traced) -> Result<Self, String> {
+    pub(crate) fn new(traced: &mut Traced) -> Result<Self, String> {
         Ok(Self {
             maps: [traced.take_fd("DROPS_0")?, traced.take_fd("DROPS_1")?],
             generation: traced.take("DROP_GENERATION")?,
@@ -82,12 +82,12 @@ impl Counted {
     }
 
     /// Whether there is little room left.
-    pub(super) fn is_filling(&self) -> bool {
+    pub(crate) fn is_filling(&self) -> bool {
         self.fill() >= u64::from(ENTRIES / 2)
     }
 
     /// Empties the ring.
-    pub(super) fn ring(&mut self, mut each: impl FnMut(&DropKey, &DropValue)) {
+    pub(crate) fn ring(&mut self, mut each: impl FnMut(&DropKey, &DropValue)) {
         while let Some(item) = self.ring.next() {
             match DropRecord::read(&item) {
                 Some(record) => each(&record.key, &record.value),
@@ -98,7 +98,7 @@ impl Counted {
 
     /// Switches generations, waits until nobody writes to the old one any more, and empties it. Nothing is done where nothing
     /// was dropped.
-    pub(super) fn turn(&mut self, each: impl FnMut(&DropKey, &DropValue)) -> io::Result<()> {
+    pub(crate) fn turn(&mut self, each: impl FnMut(&DropKey, &DropValue)) -> io::Result<()> {
         if self.fill() == 0 {
             return Ok(());
         }

@@ -5,8 +5,8 @@ use std::{collections::HashSet, sync::Arc};
 use agent_common::drops::UNKNOWN_NETNS;
 use flow::config::NamePattern;
 
-use super::super::Start;
 use crate::{
+    features::Start,
     interfaces::Selection,
     topology::{Shared, Topology},
 };
@@ -16,7 +16,7 @@ const LOOPBACK: u32 = 1;
 const LOOPBACK_NAME: &str = "lo";
 
 /// What is watched at interfaces.
-pub(super) struct Places {
+pub(crate) struct Places {
     shared: Shared,
     topology: Arc<Topology>,
     /// Keys of namespaces that are watched.
@@ -31,7 +31,7 @@ pub(super) struct Places {
 type Names = (Option<Arc<str>>, Option<Arc<[Arc<str>]>>);
 
 impl Places {
-    pub(super) fn new(start: &Start<'_>) -> Self {
+    pub(crate) fn new(start: &Start<'_>) -> Self {
         let config = start.config;
         let is_loopback = |pattern: &NamePattern| matches!(pattern, NamePattern::Exact(name) if name == LOOPBACK_NAME);
         let selection = Selection::new(&config.interfaces, &config.exclude_interfaces);
@@ -45,7 +45,7 @@ impl Places {
     }
 
     /// Looks at what has come and gone.
-    pub(super) fn refresh(&mut self) {
+    pub(crate) fn refresh(&mut self) {
         let topology = self.shared.current();
         if topology.version != self.topology.version {
             self.watched = topology.points.keys().map(|point| point.0).collect();
@@ -54,18 +54,18 @@ impl Places {
     }
 
     /// Whether packets are counted in this namespace.
-    pub(super) fn is_watched(&self, netns: u32) -> bool {
+    pub(crate) fn is_watched(&self, netns: u32) -> bool {
         self.watched.contains(&netns)
     }
 
     /// Whether a drop there is one that was asked for, although no packet of it was counted.
-    pub(super) fn is_wanted(&self, netns: u32, ifindex: u32) -> bool {
+    pub(crate) fn is_wanted(&self, netns: u32, ifindex: u32) -> bool {
         let known = self.topology.points.contains_key(&(netns, ifindex));
         known || if ifindex == LOOPBACK { self.loopback } else { self.any }
     }
 
     /// Names as far as they are known; a namespace that nobody watches is its number.
-    pub(super) fn names(&self, netns: u32, ifindex: u32) -> Names {
+    pub(crate) fn names(&self, netns: u32, ifindex: u32) -> Names {
         let interface = self.topology.points.get(&(netns, ifindex)).map(|watched| &watched.interface);
         if let Some(interface) = interface {
             return (Some(interface.netns.clone()), Some([interface.name.clone()].into()));

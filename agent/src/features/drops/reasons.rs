@@ -19,14 +19,14 @@ const MODULES: &str = "/sys/kernel/btf";
 
 /// Reasons of the running kernel.
 #[derive(Debug, Default)]
-pub(super) struct Reasons {
+pub(crate) struct Reasons {
     names: HashMap<u32, Arc<str>>,
     subsystems: HashMap<u32, String>,
 }
 
 impl Reasons {
     /// Those that a kernel describes, without its modules.
-    pub(super) fn of(kernel: &Btf) -> Self {
+    pub(crate) fn of(kernel: &Btf) -> Self {
         let mut reasons = Self::default();
         for (name, number) in kernel.enumeration(SUBSYSTEMS, None).unwrap_or_default() {
             if let Some(name) = name.strip_prefix(SUBSYSTEM).filter(|name| *name != "NUM") {
@@ -61,12 +61,12 @@ impl Reasons {
     }
 
     /// The number of a reason of the core.
-    pub(super) fn number(&self, name: &str) -> Option<u32> {
+    pub(crate) fn number(&self, name: &str) -> Option<u32> {
         self.names.iter().find(|(_, known)| ***known == *name).map(|(number, _)| *number)
     }
 
     /// The name of a reason. Of a subsystem that does not describe its own: that subsystem and a number.
-    pub(super) fn name(&mut self, reason: u32) -> Arc<str> {
+    pub(crate) fn name(&mut self, reason: u32) -> Arc<str> {
         if !self.names.contains_key(&reason) && reason >> SUBSYSTEM_SHIFT != 0 {
             // A module may have come since. Whatever it tells, this number is not asked for again.
             self.add_modules();
@@ -77,7 +77,7 @@ impl Reasons {
 }
 
 /// Whether a name says nothing: many paths free buffers without a reason, also some that drop nothing (IGMP reports).
-pub(super) fn is_vague(name: &str) -> bool {
+pub(crate) fn is_vague(name: &str) -> bool {
     name == NOT_SPECIFIED || name == UNKNOWN
 }
 
