@@ -102,7 +102,7 @@ const PRIMITIVES: &[&str] = &[
     "dst net fd00::/16",
     "net 10.1.0.0 mask 255.255.0.0",
     "port 80",
-    "port http",
+    "tcp port http",
     "src port 53",
     "dst port 443",
     "tcp port 443",
@@ -186,7 +186,7 @@ fn tagged_frames_take_a_vlan_first_as_tcpdump_wants_it() {
         "vlan 5 and not port 80",
         "vlan 7 and vlan 8",
         "vlan 7 and vlan 8 and udp",
-        "vlan and ip6",
+        "vlan 5 and ip6",
     ] {
         same(&frames, expression);
     }

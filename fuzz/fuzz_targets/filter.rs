@@ -6,7 +6,7 @@ use flow::{
     Filter, FlowRecord,
     config::Mode,
     filter::complete,
-    rules::{Action, Sets, Subject, verdict},
+    rules::{Sets, Subject, verdict},
 };
 use libfuzzer_sys::fuzz_target;
 

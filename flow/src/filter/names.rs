@@ -316,6 +316,26 @@ pub(super) const fn object_value(kind: ObjectKind) -> &'static str {
     }
 }
 
+/// The table of names for the documentation, in Markdown.
+#[cfg(test)]
+pub(super) fn table() -> String {
+    let rows = NAMES.iter().map(|name| {
+        let spellings: Vec<_> = name.names.iter().map(|name| format!("`{name}`")).collect();
+        let (ends, field) = match name.of {
+            One(field) => ("", format!("`{}`", field.name())),
+            Ends(src, dst) => ("both", format!("`{}`, `{}`", src.name(), dst.name())),
+            Object(_) => ("both", "an object of the cluster".to_owned()),
+            Of::Duration => ("", "`TimeFlowEndMs` less `TimeFlowStartMs`".to_owned()),
+        };
+        let what = match name.of {
+            Ends(src, _) => src.doc().trim(),
+            of => doc(of, End::Either),
+        };
+        format!("| {} | {ends} | {field} | {} |\n", spellings.join(", "), what.replace('|', "\\|"))
+    });
+    format!("| name | ends | field | meaning |\n|---|---|---|---|\n{}", rows.collect::<String>())
+}
+
 /// Names that are spelt like `word`, best first, at most three.
 pub(super) fn near(word: &str) -> Vec<String> {
     let typed = word.to_ascii_lowercase();

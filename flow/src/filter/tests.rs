@@ -4,6 +4,7 @@ use super::*;
 use crate::FlowRecord;
 
 mod completion;
+mod docs;
 mod errors;
 mod explained;
 mod kernel;

@@ -164,37 +164,46 @@ pub(super) fn icmp_types(text: &str) -> (Option<u8>, Option<u8>) {
     (find(show::icmp_type), find(show::icmpv6_type))
 }
 
-/// Ports that people write by name (`/etc/services`).
-const SERVICES: &[(&str, u64)] = &[
-    ("ftp", 21),
-    ("ssh", 22),
-    ("telnet", 23),
-    ("smtp", 25),
-    ("domain", 53),
-    ("dns", 53),
-    ("bootps", 67),
-    ("bootpc", 68),
-    ("tftp", 69),
-    ("http", 80),
-    ("kerberos", 88),
-    ("pop3", 110),
-    ("ntp", 123),
-    ("imap", 143),
-    ("snmp", 161),
-    ("bgp", 179),
-    ("ldap", 389),
-    ("https", 443),
-    ("syslog", 514),
-    ("ldaps", 636),
-    ("imaps", 993),
-    ("mysql", 3306),
-    ("postgresql", 5432),
-    ("mdns", 5353),
-    ("redis", 6379),
+/// Ports that people write by name, with the protocol where they belong to one only (`/etc/services`).
+const SERVICES: &[(&str, u64, Option<u8>)] = &[
+    ("ftp", 21, Some(6)),
+    ("ssh", 22, Some(6)),
+    ("telnet", 23, Some(6)),
+    ("smtp", 25, Some(6)),
+    ("domain", 53, None),
+    ("dns", 53, None),
+    ("bootps", 67, Some(17)),
+    ("bootpc", 68, Some(17)),
+    ("tftp", 69, Some(17)),
+    ("http", 80, Some(6)),
+    ("kerberos", 88, None),
+    ("pop3", 110, Some(6)),
+    ("ntp", 123, Some(17)),
+    ("imap", 143, Some(6)),
+    ("snmp", 161, None),
+    ("bgp", 179, Some(6)),
+    ("ldap", 389, None),
+    ("https", 443, None),
+    ("syslog", 514, Some(17)),
+    ("ldaps", 636, None),
+    ("imaps", 993, Some(6)),
+    ("mysql", 3306, Some(6)),
+    ("postgresql", 5432, Some(6)),
+    ("mdns", 5353, Some(17)),
+    ("redis", 6379, Some(6)),
 ];
 
+fn find_service(text: &str) -> Option<&'static (&'static str, u64, Option<u8>)> {
+    SERVICES.iter().find(|(name, ..)| name.eq_ignore_ascii_case(text))
+}
+
 fn service(text: &str) -> Option<u64> {
-    SERVICES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, port)| *port)
+    find_service(text).map(|(_, port, _)| *port)
+}
+
+/// The protocol of a port's name where it belongs to one only: libpcap takes no other then.
+pub(super) fn service_protocol(text: &str) -> Option<u8> {
+    find_service(text).and_then(|(.., protocol)| *protocol)
 }
 
 /// An address or a network; bits beyond its length do not count.

@@ -355,7 +355,9 @@ fn test(qualifiers: Qualifiers, word: &str) -> Result<(Expr, bool), value::Probl
         }
     };
     let is_address = matches!(qualifiers.kind, Type::Host | Type::Net);
-    let of = qualifiers.protocol.filter(|protocol| *protocol != Protocol::Ether).map(of_protocol);
+    let of_name = values::service_protocol(word).filter(|_| qualifiers.kind == Type::Port).map(Protocol::Upper);
+    let protocol = qualifiers.protocol.or(of_name);
+    let of = protocol.filter(|protocol| *protocol != Protocol::Ether).map(of_protocol);
     Ok((Expr::all(of.into_iter().chain([expr])), named && !is_address))
 }
 

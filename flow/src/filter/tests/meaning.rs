@@ -164,6 +164,14 @@ fn pcap_spellings_mean_the_same() {
 }
 
 #[test]
+fn a_port_by_name_is_of_the_protocol_that_the_name_belongs_to_as_in_libpcap() {
+    let shown = |text: &str| Filter::parse(text).unwrap().to_string();
+    assert_eq!(shown("port http"), "proto = TCP and port = 80");
+    assert_eq!(shown("port domain"), "port = 53");
+    assert_eq!(shown("port = http"), "port = 80");
+}
+
+#[test]
 fn flags_of_a_flow_are_those_that_one_of_its_packets_can_have_had() {
     // Flags 786: SYN and ACK seen, SYN-ACK and FIN-ACK in one packet.
     check(
