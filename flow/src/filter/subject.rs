@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::Object;
-use crate::{Field, FlowRecord, Value};
+use crate::{Field, FlowRecord, Value, show};
 
 /// A record, a packet, a row of a table: something with fields and texts.
 pub trait Subject {
@@ -25,11 +25,10 @@ impl Subject for FlowRecord {
         self.get(field)
     }
 
+    /// The texts of a table's cells, so that a word finds the same everywhere.
     fn any_text(&self, look: &mut dyn FnMut(&str) -> bool) -> bool {
-        Field::ALL.iter().any(|field| match self.get(*field) {
-            Some(Value::Text(text)) => look(text),
-            Some(Value::Ip(address)) => look(&address.to_string()),
-            _ => false,
-        })
+        Field::ALL
+            .iter()
+            .any(|field| self.get(*field).is_some() && show::cell(self, *field).is_some_and(|text| look(&text)))
     }
 }

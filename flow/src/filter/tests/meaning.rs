@@ -114,7 +114,16 @@ fn objects_go_by_the_names_in_the_fields_where_nobody_knows_better() {
 #[test]
 fn words_are_searched_in_all_texts() {
     check(
-        &["web-1", "WEB-1 shop.example", "\"web-1\"", "-nothere", "!nothere", "web-1 and port = 443", "web-1 port 443"],
+        &[
+            "web-1",
+            "WEB-1 shop.example",
+            "\"web-1\"",
+            "-nothere",
+            "!nothere",
+            "web-1 and port = 443",
+            "web-1 port 443",
+            "40000 2.00M",
+        ],
         &["nothere", "-web-1", "web-1 -api", "web-1 and not shop"],
     );
     check(&["SrcPort:4000", "-DstPort:80", "SrcIP:10.0", "SrcK8S_Name:\"eb-\""], &["-SrcPort:40", "DstAddr:10.0."]);
