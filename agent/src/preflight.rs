@@ -57,6 +57,7 @@ pub fn preflight(config: &CaptureConfig) -> Result<Support, AgentError> {
     check_path(&config.netns)?;
     check_rights(&config.netns)?;
     lift_memlock(&kernel)?;
+    lift_files();
     can_create_maps().map_err(|error| AgentError::NoBpf { reason: error.to_string() })?;
     let tcx = config.tc_attach != TcAttach::Tc && has_tcx();
     if config.tc_attach == TcAttach::Tcx && !tcx {
@@ -108,6 +109,17 @@ fn lift_memlock(release: &str) -> Result<(), AgentError> {
     }
     let error = std::io::Error::last_os_error();
     Err(AgentError::os("cannot raise the limit of locked memory, which Linux before 5.11 needs for maps", error))
+}
+
+/// Each namespace takes a few sockets and each interface two links: on a large node more than the usual 1,024.
+fn lift_files() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the limit is written during the call only.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } == 0 {
+        limit.rlim_cur = limit.rlim_max;
+        // SAFETY: the limit is read during the call only. Where it fails, what cannot be opened is told then.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+    }
 }
 
 fn version(release: &str) -> Option<(u32, u32)> {

@@ -153,8 +153,12 @@ impl CaptureConfig {
         const KNOWN: u64 = 6 * 400;
         /// Batches that are put together, and scratch memory of 128 CPUs.
         const PACKETS: u64 = 48 << 20;
+        /// Both sides of translated connections, 229,376 of them, and the table from which they move when it grows.
+        const TRANSLATIONS: u64 = 48 << 20;
         let flows = u64::from(self.cache_max_flows);
+        let translates = self.mode == Mode::Flows && self.features.contains(&Feature::PktTranslation);
         FIXED
+            + if translates { TRANSLATIONS } else { 0 }
             + match self.mode {
                 Mode::Flows => flows.next_power_of_two() * BUCKETS + flows * ENTRIES + flows.max(16_384) * KNOWN,
                 Mode::Packets => u64::from(self.buffer_size).max(1 << 20) + PACKETS,

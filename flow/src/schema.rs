@@ -314,31 +314,31 @@ fields! {
     TcpZeroWindows: tcp_zero_windows, u64, Detail, Rtt, "Zero Windows", 6, None;
     /// State of the connection at this machine's end: ESTABLISHED, TIME_WAIT...
     TcpState: tcp_state, Arc<str>, Detail, Rtt, "TCP State", 12, None;
-    /// What became of the connection: established, refused, timed out, reset by source, reset by destination, closed.
+    /// What became of the connection: established, refused, timed out (also when the application gave up), unreachable, reset by source, reset by destination, closed.
     TcpResult: tcp_result, Arc<str>, Detail, Rtt, "Result", 12, None;
     /// What network policies said about the flow.
     NetworkEvents: network_events, Arc<[NetworkEvent]>, Detail, NetworkEvents, "Network Events", 25, None;
     /// Conntrack zone of the translation.
     ZoneId: zone_id, u16, Detail, PktTranslation, "Xlat Zone", 6, None;
-    /// Source address after translation.
+    /// Source address on the other side of address translation: after it where the record is before it, else before it.
     XlatSrcAddr: xlat_src_addr, IpAddr, Detail, PktTranslation, "Xlat Src IP", 15, None;
-    /// Source port after translation.
+    /// Source port on the other side of address translation.
     XlatSrcPort: xlat_src_port, u16, Detail, PktTranslation, "Xlat Src Port", 6, None;
-    /// Destination address after translation.
+    /// Destination address on the other side of address translation: after it where the record is before it, else before it.
     XlatDstAddr: xlat_dst_addr, IpAddr, Detail, PktTranslation, "Xlat Dst IP", 15, None;
-    /// Destination port after translation.
+    /// Destination port on the other side of address translation.
     XlatDstPort: xlat_dst_port, u16, Detail, PktTranslation, "Xlat Dst Port", 6, None;
-    /// Name of who has the source address after translation.
+    /// Name of who has the source address on the other side of address translation.
     XlatSrcK8S_Name: xlat_src_k8s_name, Arc<str>, Detail, PktTranslation, "Xlat Src Name", 15, None;
     /// Its Kubernetes namespace.
     XlatSrcK8S_Namespace: xlat_src_k8s_namespace, Arc<str>, Detail, PktTranslation, "Xlat Src Namespace", 15, None;
-    /// Name of who has the destination address after translation: the pod behind a Service.
+    /// Name of who has the destination address on the other side of address translation: the pod behind a Service, or the Service before a pod.
     XlatDstK8S_Name: xlat_dst_k8s_name, Arc<str>, Detail, PktTranslation, "Xlat Dst Name", 15, None;
     /// Its Kubernetes namespace.
     XlatDstK8S_Namespace: xlat_dst_k8s_namespace, Arc<str>, Detail, PktTranslation, "Xlat Dst Namespace", 15, None;
-    /// Return code of the kernel's IPsec transformation.
+    /// 0, or why packets do not pass IPsec: 1 blocked by a policy, 3 no association for a policy, 74 not authentic, 116 replayed.
     IPSecRetCode: ipsec_ret_code, u32, Detail, Ipsec, "IPsec Code", 6, None;
-    /// `success` or `error`.
+    /// `success` where policy and association are there and nothing failed in this interval, else `error`.
     IPSecStatus: ipsec_status, Arc<str>, Detail, Ipsec, "IPsec Status", 8, None;
     /// TLS version agreed on, else offered.
     TLSVersion: tls_version, Arc<str>, Detail, Tls, "TLS Version", 8, None;

@@ -27,10 +27,12 @@ use crate::{
     netns::follow::{Follow, Moved},
 };
 
-/// Most sides of connections remembered in a namespace: about 16 MB.
-const MOST: usize = 131_072;
+/// Most sides of connections remembered in all namespaces, which take 32 MB then ([`flow::CaptureConfig::agent_memory`]).
+const MOST: usize = 229_376;
 /// An ended connection is remembered at least so long.
 const REMEMBER: Duration = Duration::from_secs(30);
+/// The kernel has its lists at hand: after one look too many the rest is left for later, so that no bug hangs the beginning.
+const LOOKS: usize = 100;
 /// Datagrams of a list read in one call: about 3,000 connections, 3 ms.
 const PIECES: usize = 32;
 /// The kernel may tell no end of a connection that was there before us: lists are compared so often.
@@ -132,8 +134,10 @@ impl Tracked {
     /// Reads all connections there are, at once.
     fn list_whole(&mut self, scratch: &mut Scratch) -> io::Result<()> {
         self.begin_list()?;
-        while self.is_listing {
-            self.list(usize::MAX, scratch)?;
+        for _ in 0..LOOKS {
+            if self.is_listing {
+                self.list(usize::MAX, scratch)?;
+            }
         }
         Ok(())
     }
@@ -219,7 +223,13 @@ impl Feature for Nat {
             }
         }
         self.neighbours.refresh();
-        self.tracked.values_mut().for_each(|tracked| tracked.step(&mut self.scratch));
+        let mut room = MOST.saturating_sub(self.tracked.values().map(|tracked| tracked.table.len()).sum());
+        for tracked in self.tracked.values_mut() {
+            let before = tracked.table.len();
+            tracked.table.most = before + room;
+            tracked.step(&mut self.scratch);
+            room = (before + room).saturating_sub(tracked.table.len());
+        }
     }
 
     fn annotate(&mut self, about: &About<'_>, record: &mut FlowRecord) {

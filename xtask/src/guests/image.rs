@@ -36,11 +36,25 @@ const MODULES: &[&str] = &[
     "nf_tables",
     "sch_netem",
     "af_packet_diag",
+    // Translation: what nft would have loaded by itself.
+    "nft_chain_nat",
+    "nft_nat",
+    "nft_masq",
+    "nf_conntrack_netlink",
+    // IPsec, with what its algorithms are put together of.
+    "esp4",
+    "esp6",
+    "xfrm_user",
+    "authenc",
+    "echainiv",
+    "psample",
+    "act_sample",
+    "cls_matchall",
 ];
 /// Tools of the tests, with the libraries they need.
 const TOOLS: &[&str] = &[
     "bash", "ip", "tc", "ethtool", "tcpdump", "tshark", "capinfos", "bpftool", "tmux", "jq", "sqlite3", "ping",
-    "setpriv", "stty", "wg",
+    "setpriv", "stty", "wg", "nft",
 ];
 /// Data files that some of them read.
 const DATA: &[&str] =

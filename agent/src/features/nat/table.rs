@@ -41,7 +41,7 @@ pub(super) struct Table {
     /// Those that have ended, by when, as their first packet came.
     ended: VecDeque<(Instant, Tuple)>,
     /// Most slots; a connection takes two.
-    most: usize,
+    pub(super) most: usize,
     /// How long an ended one is remembered: until the last record of it was made.
     remember: Duration,
     /// Number of the list that is being read, or was read last.
@@ -158,7 +158,7 @@ impl Table {
         Some(Other { tuple: reversed(&slot.other.tuple), ..slot.other })
     }
 
-    #[cfg(test)]
+    /// Slots in use.
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
