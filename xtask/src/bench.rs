@@ -7,6 +7,7 @@ mod prog;
 mod program;
 mod storm;
 mod table;
+mod trace;
 
 use clap::Subcommand;
 
@@ -25,6 +26,8 @@ pub(crate) enum Command {
     Storm(storm::Args),
     /// How long a frame of the live table takes at 10,000 records a second.
     Table(table::Args),
+    /// What the programs of a capture with features cost under traffic. Needs root.
+    Trace(trace::Args),
 }
 
 /// Runs one benchmark.
@@ -36,5 +39,6 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
         Command::Loss(args) => loss::run(args),
         Command::Storm(args) => storm::run(args),
         Command::Table(args) => table::run(args),
+        Command::Trace(args) => trace::run(args),
     }
 }

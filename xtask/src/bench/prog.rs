@@ -4,11 +4,16 @@
 //! Owns the table. What is loaded is in `subject`, the packets in `shape`, the system calls in `sys`.
 #![expect(clippy::print_stdout, reason = "a command that talks to people on a terminal")]
 
+mod features;
 mod shape;
 mod subject;
 mod sys;
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, Result};
 
@@ -24,6 +29,12 @@ pub(crate) struct Args {
     /// Also measure an already loaded program of this name, as it is, and print the ratio.
     #[arg(long, value_name = "NAME")]
     peer: Option<String>,
+    /// Also measure this object beside ours: an older one, for what features cost that are off.
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+    /// Only features and filters, not the table of packets.
+    #[arg(long)]
+    features: bool,
     /// Runs of each case; the median is printed.
     #[arg(long, default_value_t = 7)]
     runs: usize,
@@ -49,7 +60,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         "median of {} runs of {} packets; ns a packet. New flow: median of runs of one packet each\n",
         args.runs, args.repeat
     );
-    table(args, &object)?;
+    if !args.features {
+        table(args, &object)?;
+    }
+    let before = args.against.as_ref().map(|path| fs::read(path).with_context(|| path.display().to_string()));
+    features::run(args, &object, before.transpose()?.as_deref())?;
     if let Some(name) = &args.peer {
         peer(args, &object, name)?;
     }

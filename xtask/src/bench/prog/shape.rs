@@ -70,6 +70,18 @@ impl Shape {
     }
 }
 
+/// A query for the addresses of www.example.org.
+pub(super) fn dns_query() -> Vec<u8> {
+    let mut frame = Shape { size: 0, v6: false, kind: Kind::Udp }.frame(0);
+    let query = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07example\x03org\x00\x00\x01\x00\x01";
+    let (ip, udp) = ((28 + query.len()) as u16, (8 + query.len()) as u16);
+    frame[16..18].copy_from_slice(&ip.to_be_bytes());
+    frame[36..38].copy_from_slice(&53_u16.to_be_bytes());
+    frame[38..40].copy_from_slice(&udp.to_be_bytes());
+    frame.extend(query);
+    frame
+}
+
 fn ipv4(frame: &mut Vec<u8>, proto: u8, flow: u32) {
     frame.extend([0x08, 0x00, 0x45, 0, 0, 40, 0, 1, 0x40, 0, 64, proto, 0, 0]);
     frame.extend([10, 0, (flow >> 24) as u8, (flow >> 16) as u8, 10, 0, 0, 2]);

@@ -83,7 +83,7 @@ impl Case {
 /// A table of rules that aya may copy.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-struct Table(RuleTable);
+pub(super) struct Table(pub(super) RuleTable);
 // SAFETY: integers without padding, checked where the type is defined.
 unsafe impl Pod for Table {}
 

@@ -4,6 +4,7 @@
 use std::{
     io, mem,
     os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -101,6 +102,15 @@ fn bpf<T>(command: libc::c_long, attr: &mut T) -> io::Result<i64> {
     // SAFETY: `attr` is the beginning of `union bpf_attr` for this command, and its size is told.
     let result = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), size_of::<T>()) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Processor time of this thread so far.
+pub(super) fn processor_time() -> Result<Duration> {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is that of a value which the call fills in.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut now) };
+    ensure!(result == 0, "cannot read the clock: {}", io::Error::last_os_error());
+    Ok(Duration::new(now.tv_sec as u64, now.tv_nsec as u32))
 }
 
 /// Keeps this thread on one CPU, so that runs are alike.
