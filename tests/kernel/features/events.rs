@@ -15,8 +15,8 @@ fn a_sampled_packet_s_cookie_is_told_by_the_record_of_its_flow() {
     let pair = Pair::new(84).unwrap();
     run(pair.b.command("tc").args(["qdisc", "add", "dev", "b0", "clsact"])).unwrap();
     let filter = format!("filter add dev b0 ingress matchall action sample rate 1 group 10 cookie {COOKIE}");
-    if let Err(error) = run(pair.b.command("tc").args(filter.split_whitespace())) {
-        return need::skip(&format!("this kernel does not sample: {error:#}"));
+    if run(pair.b.command("tc").args(filter.split_whitespace())).is_err() {
+        return need::skip("this kernel has no tc action sample");
     }
     let capture = flows().of(&pair.b, "b0").arg("--enable-network-events").start().unwrap();
     lab::sockets::datagrams(&pair.a, &pair.b, (pair.v4(2), 7000).into(), &[100, 100]).unwrap();

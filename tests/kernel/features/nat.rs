@@ -258,6 +258,26 @@ fn a_connection_is_named_when_the_kernel_has_forgotten_it() {
 }
 
 #[test]
+fn without_events_lists_are_read_and_that_is_said() {
+    needs!("nft", "ip");
+    let _turn = need::beside_others().unwrap();
+    let routed = Routed::new(78, "ip", DNAT).unwrap();
+    routed.router.sysctl("net/netfilter/nf_conntrack_events", "0").unwrap();
+    let capture = routed.capture().start().unwrap();
+    let sockets = routed.connect((routed.vip(true), 80).into(), (routed.server(true), 8080).into()).unwrap();
+    for _ in 0..10 {
+        std::thread::sleep(Duration::from_millis(250));
+        exchange(&sockets.0, &sockets.1).unwrap();
+    }
+    let finished = capture.stop().unwrap();
+    assert!(finished.stderr.iter().any(|line| line.contains("nf_conntrack_events is 0")), "{:?}", finished.stderr);
+    let records = finished.files.records().unwrap();
+    let (before, after) = truth(&sockets).unwrap();
+    let named = records.iter().filter(|record| ends(record, "") == Some(before) && ends(record, "Xlat") == Some(after));
+    assert!(named.count() >= 1, "{records:#?}");
+}
+
+#[test]
 fn echoes_are_matched_by_their_addresses() {
     needs!("nft", "ip", "ping");
     let _turn = need::beside_others().unwrap();
