@@ -7,9 +7,7 @@ mod hello;
 
 use agent_common::{
     parse::{Headers, Piece, TCP, UDP},
-    sample::{
-        Hello, HelloKey, PORT_WORDS, SAMPLE_BYTES, SAMPLE_DNS, SampleHead, TAKE_DNS, TAKE_HELLOS,
-    },
+    sample::{Hello, HelloKey, PORT_WORDS, SAMPLE_BYTES, SAMPLE_DNS, SampleHead, TAKE_DNS, TAKE_HELLOS},
     types::{DIR_EGRESS, EXACT_PACKETS},
 };
 use aya_ebpf::{

@@ -144,3 +144,24 @@ impl Features {
         self.0.iter().for_each(|feature| feature.count(counters));
     }
 }
+
+/// What reads bytes of anybody, for the fuzzer.
+#[cfg(fuzzing)]
+pub(crate) mod inputs {
+    use super::{dns, tls};
+
+    /// A message of DNS.
+    pub(crate) fn dns(bytes: &[u8]) {
+        let _ = dns::message::read(bytes);
+    }
+
+    /// Records of TLS, a handshake message, a datagram of QUIC and the frames in it.
+    pub(crate) fn hello(bytes: &[u8]) {
+        let _ = tls::hello::records(bytes);
+        let _ = tls::hello::handshake_message(bytes);
+        for initial in tls::quic::initials(bytes) {
+            let _ = initial.open(initial.destination, tls::quic::Sender::Client);
+        }
+        let _ = tls::quic::crypto(bytes, |_, _| {});
+    }
+}

@@ -36,3 +36,17 @@ pub use interfaces::check_pattern;
 pub use netlink::{conntrack::translated, sockets::connections};
 pub use observer::Attached;
 pub use preflight::{Support, kernel_release, own_address, preflight};
+
+/// For the fuzzer: what reads bytes that anybody may send.
+#[cfg(fuzzing)]
+pub mod inputs {
+    /// Reads a message of DNS.
+    pub fn dns(bytes: &[u8]) {
+        crate::features::inputs::dns(bytes);
+    }
+
+    /// Reads records and handshake messages of TLS, packets and frames of QUIC.
+    pub fn hello(bytes: &[u8]) {
+        crate::features::inputs::hello(bytes);
+    }
+}

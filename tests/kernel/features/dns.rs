@@ -100,7 +100,7 @@ fn two_queries_on_one_socket_are_both_there_and_packets_count_once() {
     for record in extra {
         assert_eq!(record["Bytes"], Value::Null);
         assert_eq!((&record["Interfaces"], &record["Proto"]), (&json!(["a0"]), &json!(17)));
-        assert!(lab::files::times(record).is_ok(), "{record}");
+        assert!(lab::files::times(record).is_some(), "{record}");
     }
 }
 

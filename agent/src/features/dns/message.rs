@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use domain::base::{Message as Wire, ParsedName, Rtype, header::Header};
+use domain::base::{Message as Wire, ParsedName, Rtype, header::Header, wire::ParseError};
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,22 +32,19 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Message> {
     let wire = Wire::from_octets(bytes).ok()?;
     let header = wire.header();
     let flags = u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?);
-    let question = question(&wire)?;
+    let question = question(&wire).ok()?;
     Some(Message { id: header.id(), flags, is_response: header.qr(), question, rcode: rcode(&wire, header) })
 }
 
-/// The first question, or what the first answer is about (responses of mDNS have no question). The outer `None`: malformed.
-fn question(wire: &Wire<&[u8]>) -> Option<Option<Question>> {
-    let counts = wire.header_counts();
-    if counts.qdcount() > 0 {
-        let question = wire.question().next()?.ok()?;
-        return Some(Some(words(question.qname(), question.qtype())));
+/// The first question, or what the first answer is about (responses of mDNS have no question).
+fn question(wire: &Wire<&[u8]>) -> Result<Option<Question>, ParseError> {
+    if let Some(question) = wire.question().next() {
+        let question = question?;
+        return Ok(Some(words(question.qname(), question.qtype())));
     }
-    if counts.ancount() == 0 {
-        return Some(None);
-    }
-    let record = wire.answer().ok()?.next()?.ok()?;
-    Some(Some(words(&record.owner(), record.rtype())))
+    let Some(record) = wire.answer()?.next() else { return Ok(None) };
+    let record = record?;
+    Ok(Some(words(&record.owner(), record.rtype())))
 }
 
 fn words<Octets: AsRef<[u8]>>(name: &ParsedName<Octets>, kind: Rtype) -> Question {

@@ -137,7 +137,7 @@ impl Transactions {
             self.ending.push_back((seen.time_ns + SIGHTINGS_NS, key));
             let question = known.question.clone();
             let rcode = Some(message.rcode);
-            known.response = events.add(seen.tuple, Event { rcode, question, ..event(seen, &message) });
+            known.response = events.add(seen.tuple, Event { question, rcode, ..event(seen, &message) });
         }
         let since = |time_ns: &u64| seen.time_ns.saturating_sub(*time_ns);
         let here = known.asked.iter().filter(|(spot, _)| near(*spot, seen.spot)).map(|(_, asked)| since(asked)).max();

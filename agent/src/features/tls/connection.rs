@@ -108,7 +108,7 @@ impl Connection {
         });
         if let Some(said) = handshake_message(stream.bytes()) {
             direction.end(now_ns);
-            self.hear(Some(said.into_iter().collect()));
+            self.hear(Some(said));
         }
     }
 }

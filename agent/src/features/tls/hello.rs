@@ -109,7 +109,7 @@ pub(crate) fn records(bytes: &[u8]) -> Option<Vec<Said>> {
                 let here = reader.0.len().min(len.into());
                 handshake.extend_from_slice(&reader.0[..here]);
                 if let Some(said) = handshake_message(&handshake) {
-                    return Some(said.into_iter().collect());
+                    return Some(said);
                 }
             }
             ALERT if len == 2 => return Some(vec![Said::Alert(*reader.take(2)?.last()?)]),
@@ -120,19 +120,20 @@ pub(crate) fn records(bytes: &[u8]) -> Option<Vec<Said>> {
     }
 }
 
-/// The first message of a handshake. The outer `None`: more is needed. The inner: it is no hello, or one that makes no sense.
-pub(crate) fn handshake_message(bytes: &[u8]) -> Option<Option<Said>> {
+/// The first message of a handshake. `None` while more is needed; nothing when it is no hello, or one that makes no sense.
+pub(crate) fn handshake_message(bytes: &[u8]) -> Option<Vec<Said>> {
     let mut reader = Reader(bytes);
     let kind = reader.u8()?;
     if kind != CLIENT_HELLO && kind != SERVER_HELLO {
-        return Some(None);
+        return Some(Vec::new());
     }
     let len = reader.u24()?;
     if len > MOST {
-        return Some(None);
+        return Some(Vec::new());
     }
     let body = Reader(reader.take(len)?);
-    Some(if kind == CLIENT_HELLO { client(body).map(Said::Client) } else { server(body).map(Said::Server) })
+    let said = if kind == CLIENT_HELLO { client(body).map(Said::Client) } else { server(body).map(Said::Server) };
+    Some(said.into_iter().collect())
 }
 
 fn client(mut body: Reader<'_>) -> Option<ClientHello> {
@@ -318,7 +319,8 @@ pub(crate) mod tests {
     #[test]
     fn a_client_says_whom_it_wants_and_what_it_can() {
         let hello = client_hello("web.example.org", &["h2", "http/1.1"], &[0x8a8a, 0x0304, 0x0303]);
-        let Some(Some(Said::Client(said))) = handshake_message(&hello) else { panic!("no hello") };
+        let said = handshake_message(&hello).unwrap();
+        let [Said::Client(said)] = said.as_slice() else { panic!("{said:?}") };
         assert_eq!((said.server_name.as_deref(), said.alpn.as_deref()), (Some("web.example.org"), Some("h2,http/1.1")));
         assert_eq!(&*version_name(said.version), "TLS 1.3");
     }
@@ -326,16 +328,14 @@ pub(crate) mod tests {
     #[test]
     fn a_server_says_what_was_agreed_on() {
         let extensions = [extension(SUPPORTED_VERSIONS, &[3, 4]), extension(KEY_SHARE, &[0x11, 0xec, 0, 1, 0])];
-        let Some(Some(Said::Server(said))) = handshake_message(&server_hello([1; 32], 0x1302, &extensions)) else {
-            panic!()
-        };
+        let said = handshake_message(&server_hello([1; 32], 0x1302, &extensions)).unwrap();
+        let [Said::Server(said)] = said.as_slice() else { panic!("{said:?}") };
         let names = (cipher_name(said.cipher_suite), group_name(said.group.unwrap()), version_name(said.version));
         let names = [&names.0, &names.1, &names.2].map(ToString::to_string);
         assert_eq!(names, ["TLS_AES_256_GCM_SHA384", "X25519MLKEM768", "TLS 1.3"]);
         assert!(!said.is_retry);
-        let retry =
-            handshake_message(&server_hello(RETRY, 0x1301, &[extension(KEY_SHARE, &[0, 0x17])])).unwrap().unwrap();
-        assert!(matches!(retry, Said::Server(ServerHello { is_retry: true, group: Some(0x17), .. })));
+        let retry = handshake_message(&server_hello(RETRY, 0x1301, &[extension(KEY_SHARE, &[0, 0x17])])).unwrap();
+        assert!(matches!(retry.as_slice(), [Said::Server(ServerHello { is_retry: true, group: Some(0x17), .. })]));
     }
 
     #[test]

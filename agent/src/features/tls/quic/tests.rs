@@ -23,7 +23,7 @@ fn hello(frames: &[u8]) -> Said {
         handshake.extend_from_slice(bytes);
     })
     .unwrap();
-    handshake_message(&handshake).unwrap().unwrap()
+    handshake_message(&handshake).unwrap().remove(0)
 }
 
 #[test]
