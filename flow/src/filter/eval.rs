@@ -198,7 +198,8 @@ fn belongs(subject: &dyn Subject, object: &Object, end: &EndFields) -> bool {
 /// What the names in the fields say.
 fn is_named(subject: &dyn Subject, object: &Object, end: &EndFields) -> bool {
     let is = |field, asked: &str| text(subject, field).is_some_and(|text| text == asked);
-    let in_namespace = || object.namespace.as_deref().is_none_or(|namespace| is(end.namespace, namespace));
+    let in_namespace =
+        || object.namespace.as_deref().is_none_or(|namespace| namespace == "*" || is(end.namespace, namespace));
     match object.kind {
         ObjectKind::Pod => is(end.kind, "Pod") && is(end.name, &object.name) && in_namespace(),
         ObjectKind::Service => is(end.kind, "Service") && is(end.name, &object.name) && in_namespace(),
@@ -215,10 +216,10 @@ fn is_named(subject: &dyn Subject, object: &Object, end: &EndFields) -> bool {
     }
 }
 
-/// Whether a kind is what people call so: `deploy`, `deployments`.
+/// Whether a kind is what people call so: `deploy`, `deployments.apps`.
 fn is_kind(kind: &str, asked: &str) -> bool {
-    let asked = asked.to_ascii_lowercase();
-    let full = match asked.as_str() {
+    let lower = asked.to_ascii_lowercase();
+    let full = match lower.split('.').next().unwrap_or_default() {
         "deploy" => "deployment",
         "ds" => "daemonset",
         "sts" => "statefulset",
@@ -226,6 +227,7 @@ fn is_kind(kind: &str, asked: &str) -> bool {
         "cj" => "cronjob",
         "rc" => "replicationcontroller",
         "dc" => "deploymentconfig",
+        "po" => "pod",
         other => other.strip_suffix('s').unwrap_or(other),
     };
     kind.eq_ignore_ascii_case(full)

@@ -19,7 +19,7 @@ pub enum End {
 pub struct Object {
     /// What kind.
     pub kind: ObjectKind,
-    /// Namespace; `None` where it was not said: that of the connection, or any in a saved file.
+    /// Namespace; `None` where it was not said: that of the connection, or any in a saved file; `*` is any.
     pub namespace: Option<String>,
     /// Name, `kind/name` of a workload, or a label selector as kubectl reads them.
     pub name: String,

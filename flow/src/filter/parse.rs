@@ -20,8 +20,10 @@ pub(super) use pcap::KEYWORDS as PCAP_KEYWORDS;
 
 /// Longest expression that is read, bytes.
 const MAX_TEXT: usize = 64 << 10;
-/// Deepest nesting of parentheses and `not`.
-const MAX_DEPTH: usize = 64;
+/// Deepest nesting of parentheses and `not` that is looked into.
+const MAX_DEPTH: usize = 160;
+/// Deepest tree. Its own text, with a parenthesis for each level and one for each `not`, stays within what can be read.
+const MAX_TREE: usize = 64;
 
 /// Words that join and are never text.
 pub(super) const JOINING: [&str; 6] = ["and", "or", "not", "in", "with", "without"];
@@ -43,6 +45,7 @@ pub(super) fn parse(text: &str) -> Parsed<Expr> {
     }
     let whole = parser.chain()?;
     match parser.peek() {
+        None if whole.expr.depth() > MAX_TREE => Err(parser.too_deep(whole.span)),
         None => Ok(whole.expr),
         Some(_) => Err(parser.error(parser.here(), "this ) closes nothing")),
     }
@@ -88,6 +91,10 @@ enum Join {
 impl Parser<'_> {
     fn error(&self, span: Range<usize>, message: &str) -> FilterError {
         FilterError { message: show::escape(message).into_owned(), text: self.text.to_owned(), span, hint: None }
+    }
+
+    fn too_deep(&self, span: Range<usize>) -> FilterError {
+        self.error(span, &format!("parentheses and `not` are nested deeper than {MAX_TREE}"))
     }
 
     fn peek(&self) -> Option<&Kind> {
@@ -192,7 +199,7 @@ impl Parser<'_> {
         let start = self.here().start;
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(self.error(self.here(), &format!("parentheses and `not` are nested deeper than {MAX_DEPTH}")));
+            return Err(self.too_deep(self.here()));
         }
         let (expr, spelling) = self.unary()?;
         self.depth -= 1;

@@ -1,9 +1,9 @@
 //! What a filter is applied to.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::Object;
-use crate::{Field, FlowRecord, Value, show};
+use crate::{Field, FlowRecord, Group, Value, show};
 
 /// A record, a packet, a row of a table: something with fields and texts.
 pub trait Subject {
@@ -25,10 +25,13 @@ impl Subject for FlowRecord {
         self.get(field)
     }
 
-    /// The texts of a table's cells, so that a word finds the same everywhere.
+    /// What is shown of it but times and amounts, in which nearly any digit would be found; `address:port` of both ends too.
     fn any_text(&self, look: &mut dyn FnMut(&str) -> bool) -> bool {
-        Field::ALL
-            .iter()
-            .any(|field| self.get(*field).is_some() && show::cell(self, *field).is_some_and(|text| look(&text)))
+        let searched =
+            |field: &&Field| !matches!(field.group(), Group::Time | Group::Volume) && self.get(**field).is_some();
+        let end = |address: Option<IpAddr>, port: Option<u16>| Some(SocketAddr::new(address?, port?).to_string());
+        Field::ALL.iter().filter(searched).any(|field| show::cell(self, *field).is_some_and(|text| look(&text)))
+            || end(self.src_addr, self.src_port).is_some_and(|text| look(&text))
+            || end(self.dst_addr, self.dst_port).is_some_and(|text| look(&text))
     }
 }

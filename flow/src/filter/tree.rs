@@ -178,6 +178,15 @@ impl Expr {
         }
     }
 
+    /// Levels of the tree; a condition is one.
+    pub(super) fn depth(&self) -> usize {
+        match self {
+            Self::And(parts) | Self::Or(parts) => 1 + parts.iter().map(Self::depth).max().unwrap_or_default(),
+            Self::Not(inner) => 1 + inner.depth(),
+            Self::Test(_) => 1,
+        }
+    }
+
     /// What has to hold in any case.
     pub(super) fn conjuncts(&self) -> &[Self] {
         match self {

@@ -34,6 +34,10 @@ const WORKLOADS: &[&str] = &[
     "replicationcontroller",
     "dc",
     "deploymentconfig",
+    "deploymentconfigs",
+    "po",
+    "pod",
+    "pods",
 ];
 
 /// `pod = shop/web`, `workload in (deploy/web, deploy/shop)`, `pod =~ "web-.*"`.
@@ -61,7 +65,9 @@ const fn takes(kind: ObjectKind) -> &'static str {
 }
 
 fn one(end: End, kind: ObjectKind, word: &str, value: &Literal) -> Result<Expr, Problem> {
-    if kind != ObjectKind::Selector && !value.quoted && value.text.contains('*') {
+    // `*/web` is that name in any namespace.
+    let name = value.text.strip_prefix("*/").unwrap_or(&value.text);
+    if kind != ObjectKind::Selector && !value.quoted && name.contains('*') {
         return Ok(Expr::Test(Test::ObjectMatch(end, kind, pattern(&glob(&value.text))?)));
     }
     let object = Object::read(kind, &value.text);
@@ -95,8 +101,9 @@ impl Object {
     }
 }
 
+/// Names of namespaces have no dots, `deployments.apps` is a kind.
 fn is_workload(kind: &str) -> bool {
-    WORKLOADS.iter().any(|known| known.eq_ignore_ascii_case(kind))
+    kind.contains('.') || WORKLOADS.iter().any(|known| known.eq_ignore_ascii_case(kind))
 }
 
 /// `label.app = web`: a selector.

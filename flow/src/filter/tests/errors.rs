@@ -86,6 +86,11 @@ fn pcap() {
 #[test]
 fn nesting_and_length_have_limits() {
     assert!(Filter::parse(&"(".repeat(10_000)).unwrap_err().message.contains("deeper"));
+    let nested = (0..70).fold("a".to_owned(), |text, _| format!("not (b and {text})"));
+    assert!(Filter::parse(&nested).unwrap_err().message.contains("deeper"));
+    let allowed = (0..31).fold("a".to_owned(), |text, _| format!("not (b and {text})"));
+    let filter = Filter::parse(&allowed).unwrap();
+    assert_eq!(Filter::parse(&filter.to_string()).unwrap(), filter);
     assert!(Filter::parse(&"not ".repeat(1_000)).unwrap_err().message.contains("deeper"));
     assert!(Filter::parse(&"a ".repeat(100_000)).unwrap_err().message.contains("longer"));
     assert!(Filter::parse("sni =~ \"(a{1000}){1000}\"").unwrap_err().message.contains("large"));

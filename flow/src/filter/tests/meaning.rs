@@ -102,7 +102,14 @@ fn objects_go_by_the_names_in_the_fields_where_nobody_knows_better() {
         &["namespace != shop", "src.namespace = back"],
     );
     check(
-        &["workload = deploy/web", "workload = shop/deploy/web", "workload = shop/web", "owner = web"],
+        &[
+            "workload = deploy/web",
+            "workload = shop/deploy/web",
+            "workload = shop/web",
+            "owner = web",
+            "workload = deployments.apps/web",
+            "pod = */web-1",
+        ],
         &["workload = ds/web", "workload = x/deploy/web"],
     );
     check(
@@ -122,7 +129,7 @@ fn words_are_searched_in_all_texts() {
             "!nothere",
             "web-1 and port = 443",
             "web-1 port 443",
-            "40000 2.00M",
+            "10.0.0.1:40000 tcp",
         ],
         &["nothere", "-web-1", "web-1 -api", "web-1 and not shop"],
     );
