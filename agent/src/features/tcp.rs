@@ -53,7 +53,7 @@ pub(super) fn begin(start: &mut Start<'_>) -> Begun {
     Ok(Box::new(Tcp {
         maps: Maps::new(&mut traced)?,
         table: Table::new(interval_ns, SOCKETS as usize),
-        scope: Scope::new(start.config, start.topology.clone(), start.anchor),
+        scope: Scope::new(start),
         words: Words::new(),
         is_read: false,
         unreadable: 0,
@@ -102,7 +102,7 @@ impl Feature for Tcp {
     fn annotate(&mut self, about: &About<'_>, record: &mut FlowRecord) {
         if record.proto == Some(join::TCP) {
             self.read();
-            join::annotate(&mut self.table, about, record, &self.words);
+            join::annotate(&mut self.table, about.tuple, about.netns, record, &self.words);
         }
     }
 

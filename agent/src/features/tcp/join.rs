@@ -14,10 +14,14 @@ use super::{
     socket::{Id, Socket},
     table::Table,
 };
-use crate::{account::tuple::Tuple, features::About};
+use crate::account::tuple::Tuple;
 
 /// Protocol number.
 pub(super) const TCP: u8 = 6;
+
+/// Bits of `Flags`: a SYN was seen, one with ACK.
+const SYN: u16 = 2;
+const SYN_ACK: u16 = 0x100;
 
 /// Words that many records share.
 pub(super) struct Words {
@@ -44,12 +48,16 @@ const fn reversed(tuple: &Tuple) -> Tuple {
 }
 
 /// Adds to a record what the sockets at its ends know.
-pub(super) fn annotate(table: &mut Table, about: &About<'_>, record: &mut FlowRecord, words: &Words) {
+pub(super) fn annotate(table: &mut Table, tuple: &Tuple, netns: u32, record: &mut FlowRecord, words: &Words) {
     if table.is_empty() {
         return;
     }
-    let (source, at_home) = table.matching(about.tuple, about.netns);
-    let (destination, also_at_home) = table.matching(&reversed(about.tuple), about.netns);
+    let (mut source, mut at_home) = table.matching(tuple, netns);
+    let begins = record.flags.is_some_and(|flags| flags & (SYN | SYN_ACK) == SYN);
+    if source.is_empty() && begins && table.adopt(tuple, netns).is_some() {
+        (source, at_home) = table.matching(tuple, netns);
+    }
+    let (destination, also_at_home) = table.matching(&reversed(tuple), netns);
     for (ids, outward, at_home) in [(&destination, false, also_at_home), (&source, true, at_home)] {
         for id in ids {
             let Some(socket) = table.get_mut(*id) else { continue };
@@ -118,11 +126,12 @@ fn remainder(table: &mut Table, id: Id, outward: bool, scope: &Scope, words: &Wo
     if !(of_this || counted) || socket.tuple.selector[0] == 0 {
         return None;
     }
-    let mut record = blank(socket, outward, scope)?;
+    let tuple = if outward { socket.tuple } else { reversed(&socket.tuple) };
     let failed = matches!(socket.outcome, Some(Outcome::Refused | Outcome::TimedOut | Outcome::Unreachable) | None);
-    if !socket.is_known && !(failed && scope.takes(socket.netns, &record)) {
+    if !socket.is_known && !(failed && scope.takes(socket.netns, &tuple)) {
         return None;
     }
+    let mut record = blank(&tuple, scope.name(socket.netns), outward, scope.now_ms())?;
     socket.is_told = true;
     describe(socket, outward, &mut record, words);
     count(socket, outward, &mut record);
@@ -130,14 +139,12 @@ fn remainder(table: &mut Table, id: Id, outward: bool, scope: &Scope, words: &Wo
 }
 
 /// A record of which only the flow is known.
-fn blank(socket: &Socket, outward: bool, scope: &Scope) -> Option<FlowRecord> {
-    let tuple = if outward { socket.tuple } else { reversed(&socket.tuple) };
+fn blank(tuple: &Tuple, net_ns: Option<Arc<str>>, outward: bool, now_ms: u64) -> Option<FlowRecord> {
     let (src, dst) = tuple.addresses()?;
-    let now_ms = scope.now_ms();
     Some(FlowRecord {
         time_flow_start_ms: Some(now_ms),
         time_flow_end_ms: Some(now_ms),
-        net_ns: scope.name(socket.netns),
+        net_ns,
         flow_direction: Some(u8::from(outward)),
         etype: Some(if src.is_ipv4() { 0x0800 } else { 0x86dd }),
         src_addr: Some(src),

@@ -3,22 +3,25 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use flow::{
-    CaptureConfig, FlowRecord, Rules,
-    rules::{Action, Sets, Subject, verdict},
-};
+use flow::config::NamePattern;
 
 use crate::{
+    account::tuple::Tuple,
+    features::{Judge, Start},
     loader::settings::NetnsSource,
     time::{Anchor, monotonic},
     topology::Shared,
 };
 
+/// Flags of the packet that the filter is asked about.
+const SYN: u16 = 2;
+
 pub(super) struct Scope {
-    rules: Rules,
-    sets: Sets,
-    /// Whether what passes the rules is wanted wherever it would pass an interface.
+    judge: Judge,
+    /// Whether what passes the filter is wanted wherever it would pass an interface.
     everywhere: bool,
+    /// Also what goes through the loopback interface.
+    loopback: bool,
     /// Namespace 0 is the only one that is looked at.
     single: bool,
     topology: Shared,
@@ -28,18 +31,34 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    pub(super) fn new(config: &CaptureConfig, topology: Shared, anchor: Anchor) -> Self {
-        let all = config.interfaces.is_empty() && config.exclude_interfaces.is_empty();
+    pub(super) fn new(start: &Start<'_>) -> Self {
+        let config = start.config;
+        // Leaving out loopback is the default.
+        let is_loopback = |name: &NamePattern| *name == NamePattern::Exact("lo".to_owned());
+        let all = config.interfaces.is_empty() && config.exclude_interfaces.iter().all(is_loopback);
         Self {
-            rules: config.rules.clone(),
-            sets: Sets::new(&config.sets),
-            // Sets that will come are not known here.
-            everywhere: all && config.spare_sets == 0 && config.sampling <= 1 && !config.drops_only,
+            judge: start.judge.clone(),
+            everywhere: all && config.sampling <= 1 && !config.drops_only,
+            loopback: config.exclude_interfaces.is_empty(),
             single: NetnsSource::choose(&config.netns) == NetnsSource::Single,
-            topology,
+            topology: start.topology.clone(),
             names: HashMap::new(),
             version: 0,
-            anchor,
+            anchor: start.anchor,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(judge: Judge, everywhere: bool) -> Self {
+        Self {
+            judge,
+            everywhere,
+            loopback: false,
+            single: true,
+            topology: Shared::default(),
+            names: HashMap::new(),
+            version: 0,
+            anchor: Anchor::at(0),
         }
     }
 
@@ -54,10 +73,11 @@ impl Scope {
     }
 
     /// Whether a record of a flow that was never counted is wanted.
-    pub(super) fn takes(&self, netns: u32, record: &FlowRecord) -> bool {
+    pub(super) fn takes(&self, netns: u32, tuple: &Tuple) -> bool {
         self.everywhere
             && (!self.single || netns == 0)
-            && verdict(&self.rules, &self.sets, &Subject::from(record)) == Action::Accept
+            && (self.loopback || !is_local(tuple))
+            && self.judge.takes(tuple, SYN)
     }
 
     /// Name of a namespace that is looked at.
@@ -69,4 +89,9 @@ impl Scope {
     pub(super) fn now_ms(&self) -> u64 {
         self.anchor.wall(monotonic()) / 1_000_000
     }
+}
+
+/// Whether the flow stays on the loopback interface, as far as its addresses tell.
+fn is_local(tuple: &Tuple) -> bool {
+    tuple.addresses().is_none_or(|(src, dst)| dst.is_loopback() || src == dst)
 }

@@ -123,13 +123,25 @@ impl Table {
             by_tuple.entry(tuple).or_default().push(id);
             Socket::new(value)
         });
-        if socket.tuple != tuple {
+        if socket.tuple != tuple && value.local_port != 0 {
             // Its port is known by now.
             remove(by_tuple, &socket.tuple, id);
             by_tuple.entry(tuple).or_default().push(id);
             socket.tuple = tuple;
         }
         socket
+    }
+
+    /// The first SYN of this flow was counted in this namespace. The kernel chooses a port after the programs came to know the
+    /// socket, and they learn it when they hear of it again: until then the oldest one to the same port is taken for it.
+    pub(super) fn adopt(&mut self, tuple: &Tuple, netns: u32) -> Option<Id> {
+        let without_port = Tuple { selector: [0, tuple.selector[1]], ..*tuple };
+        let id = *self.matching(&without_port, netns).0.first()?;
+        let socket = self.sockets.get_mut(&id)?;
+        socket.tuple = *tuple;
+        remove(&mut self.by_tuple, &without_port, id);
+        self.by_tuple.entry(*tuple).or_default().push(id);
+        Some(id)
     }
 
     fn note(&mut self, id: Id) {
@@ -162,7 +174,6 @@ impl Table {
     pub(super) fn get_mut(&mut self, id: Id) -> Option<&mut Socket> {
         self.sockets.get_mut(&id)
     }
-
 
     /// Sockets with something to tell.
     pub(super) fn noted(&self) -> Vec<Id> {
