@@ -160,6 +160,9 @@ pub(crate) fn fold(conversation: &mut FlowRecord, mut sided: FlowRecord, from_cl
 /// Where a conversation was seen: interfaces, directions, networks.
 type Seen = (Option<Arc<[Arc<str>]>>, Option<Arc<[u8]>>, Option<Arc<[Arc<str>]>>);
 
+/// An interface, the direction there and its network.
+type Place = (Arc<str>, Option<u8>, Option<Arc<str>>);
+
 /// The interfaces of both, each once, with the directions in which it was crossed (3 for both) and its network.
 fn interfaces(one: &FlowRecord, other: &FlowRecord) -> Seen {
     let of = |record: &FlowRecord| (record.interfaces.clone(), record.if_directions.clone(), record.udns.clone());
@@ -170,7 +173,7 @@ fn interfaces(one: &FlowRecord, other: &FlowRecord) -> Seen {
     if other.interfaces.is_none() {
         return of(one);
     }
-    let mut seen: Vec<(Arc<str>, Option<u8>, Option<Arc<str>>)> = Vec::new();
+    let mut seen: Vec<Place> = Vec::new();
     for record in [one, other] {
         let names = record.interfaces.iter().flat_map(|names| names.iter());
         for (at, name) in names.enumerate() {

@@ -201,8 +201,9 @@ impl Ingest {
         match &mut self.steps.conversations {
             None => self.deliver(batch),
             Some(tied) => {
-                let batches = tied.push(batch, now);
-                batches.into_iter().for_each(|batch| self.deliver(batch));
+                for batch in tied.push(batch, now) {
+                    self.deliver(batch);
+                }
             }
         }
     }

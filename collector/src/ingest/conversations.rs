@@ -57,6 +57,9 @@ struct Waiting {
     observations: Vec<Observation>,
 }
 
+/// Conversations of one node that go on together: the node, the time of the latest, and each with its number.
+type Run = (Arc<str>, u64, Vec<(u64, Waiting)>);
+
 impl Waiting {
     fn into_record(self, id: u64, client_is_first: bool) -> (FlowRecord, Vec<Observation>) {
         let [first, second] = self.sides;
@@ -109,7 +112,7 @@ impl Conversations {
 
     /// What has waited long enough.
     pub(super) fn release(&mut self, now: u64) -> Vec<Batch> {
-        let mut runs: Vec<(Arc<str>, u64, Vec<(u64, Waiting)>)> = Vec::new();
+        let mut runs: Vec<Run> = Vec::new();
         while self.waiting.len() > MOST_HELD || self.waiting.front().is_some_and(|(due, _)| *due <= now) {
             let Some((_, id)) = self.waiting.pop_front() else { break };
             let Some(waiting) = self.take(id) else { continue };

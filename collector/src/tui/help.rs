@@ -63,11 +63,15 @@ const KEYS: &[Section] = &[
 ];
 
 const FILTERS: &[(&str, &str)] = &[
-    ("tcp 443", "Both words, anywhere in a row, in any case."),
+    ("tcp 443", "All of it: a protocol, a word found anywhere in a row."),
     ("10.0.0.1:443", "One end."),
-    ("SrcPort:443", "In that field only; so SrcAddr:10.0, Proto:udp, Interfaces:eth0..."),
-    ("-udp", "Not in the row."),
-    ("\"a b\"", "Words with the space between them."),
+    ("dst.port = 443", "A field; without src. or dst. either end. Also != < <= > >= =~ !~ in (80, 443)."),
+    ("bytes > 1MB or rtt > 5ms", "Numbers with units; and or not ( )."),
+    ("src.namespace = shop", "Pods, workloads, services, nodes, names of the cluster."),
+    ("dns.rcode = NXDomain", "What features find out: dns. drop. tcp. tls. xlat. process..."),
+    ("with(drop.cause)", "The field is there; without() is the opposite."),
+    ("host 10.0.0.1 and port 53", "As tcpdump has it."),
+    ("-udp, \"a b\"", "Not in the row; words with the space between them."),
 ];
 
 /// What [`Command::Quit`] does to a capture that goes on without the table.

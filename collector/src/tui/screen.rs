@@ -10,7 +10,7 @@ use super::{
     text::{line, put},
     theme::Theme,
 };
-use crate::view::{Open, View};
+use crate::view::{Mode, Open, View};
 
 /// Lines that the table gets before anything else: headings and a row or two.
 const TABLE_FIRST: u16 = 3;
@@ -92,7 +92,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, view: &mut View, header: &Header<'_>, 
     let table = Rect { height: lines.0.height - below, ..lines.0 };
     let picture = view.picture(table.height.saturating_sub(1).into(), header.now_ns);
     if let Some(area) = presets {
-        let is_wrong = typed.is_some_and(|typed| bars::mistake(buffer, area, view, (typed, theme)));
+        let is_typing = view.mode() == Mode::Filter;
+        let is_wrong = is_typing && typed.is_some_and(|typed| bars::mistake(buffer, area, view, (typed, theme)));
         if !is_wrong {
             bars::presets(buffer, area, view, &picture, theme);
         }

@@ -111,25 +111,23 @@ impl Column {
     pub fn width(self) -> u16 {
         let content = match self {
             Self::Field(Field::SrcPort | Field::DstPort) | Self::Protocol | Self::Length => 5,
-            Self::Field(Field::TimeFlowStartMs | Field::TimeFlowEndMs) => 12,
-            Self::Field(Field::IfDirections | Field::FlowDirection)
+            // What a text is cut to where there is hardly any room; it takes more where there is some.
+            Self::Field(
+                Field::DnsFlagsResponseCode | Field::TLSVersion | Field::IfDirections | Field::FlowDirection,
+            )
             | Self::ByteRate
             | Self::PacketRate
             | Self::Duration => 7,
-            // What a name is cut to where there is hardly any room; it takes more where there is some.
-            Self::Field(Field::DnsName) => 10,
-            Self::Field(Field::DnsFlagsResponseCode | Field::TLSVersion) => 7,
+            Self::Field(Field::DnsName) | Self::Interface => 10,
+            Self::Field(Field::TimeFlowStartMs | Field::TimeFlowEndMs | Field::SrcProcess | Field::DstProcess) => 12,
             Self::Field(Field::PktDropLatestDropCause) => 16,
             Self::Field(Field::TLSServerName) => 18,
-            Self::Field(Field::SrcProcess | Field::DstProcess) => 12,
             Self::Field(field) => match field.unit() {
-                Unit::Bytes => 6,
+                Unit::Bytes | Unit::Nanoseconds | Unit::Milliseconds => 6,
                 Unit::Packets => 7,
-                Unit::Nanoseconds | Unit::Milliseconds => 6,
                 _ => field.width(),
             },
             Self::Time => 15,
-            Self::Interface => 10,
             Self::Direction => 3,
             Self::Info => 40,
         };

@@ -9,6 +9,12 @@ const MAX_LINE: usize = 200;
 /// Most filters kept.
 const MAX_FILTERS: usize = 32;
 
+/// Whether what is being typed is one condition whose value is still to come: its words are none to look for.
+fn is_condition(text: &str) -> bool {
+    let mut words = text.split_whitespace();
+    text.contains(['=', '<', '>', '~']) && !words.any(|word| word == "and" || word == "or")
+}
+
 /// Kept filters and the line.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filters {
@@ -34,7 +40,10 @@ impl Filters {
 
     /// What they mean.
     fn read(mut self) -> Self {
-        let (line, mistake) = Filter::typed(&self.line);
+        let (mut line, mistake) = Filter::typed(&self.line);
+        if mistake.as_ref().is_some_and(|mistake| mistake.is_incomplete() && is_condition(&mistake.text)) {
+            line = Filter::default();
+        }
         let kept = self.kept.iter().map(|text| Filter::typed(text).0);
         self.parsed = kept.chain([line]).filter(|filter| !filter.is_empty()).collect();
         self.mistake = mistake;

@@ -14,10 +14,6 @@ use crate::conversation::{self, Client};
 
 /// What makes two records the same row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a table has keys of one kind, and a box for each look-up would cost more"
-)]
 enum Key {
     Flow(Ends),
     Conversation(u64),

@@ -92,7 +92,9 @@ impl View {
         self.changed |= !touched.is_empty();
         if self.held.is_none() {
             let rows = rows(&self.data, self.tied.as_ref(), None);
-            touched.into_iter().for_each(|slot| self.ranking.move_only(rows, slot));
+            for slot in touched {
+                self.ranking.move_only(rows, slot);
+            }
         }
     }
 

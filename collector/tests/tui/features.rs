@@ -148,7 +148,7 @@ fn a_mistake_is_told_below_the_line_and_words_narrow_all_the_same() {
     desk.keys("bytes > lots");
     insta::assert_snapshot!("mistake", desk.screen());
     desk.keys("<C-u>dns.rcode = ");
-    assert!(desk.has("^"), "what is missing is told: {}", desk.screen());
+    assert!(desk.has("^") && desk.has("7 flows  "), "what is missing is told: {}", desk.screen());
     desk.keys("NXDomain");
     assert!(!desk.has("^ ") && shows(&mut desk, 1));
     desk.keys("<Enter>");
