@@ -28,6 +28,7 @@ use crate::{
     cluster::guardian::{self, Terms},
     error::{Error, Outcome, exit},
     local::Signals,
+    plan::objects::explains_drops,
     version::VERSION,
 };
 
@@ -134,7 +135,8 @@ fn names(settings: &Settings, client: &kube::Client, runtime: &Runtime) -> Resul
         get_subnets: settings.get_subnets,
         subnet_labels,
         objects: looks_for_objects(settings),
-        ..names::Options::default()
+        policies: explains_drops(&settings.config.features),
+        udns: settings.config.features.contains(&Feature::UdnMapping),
     };
     let watches = names.watch(client, &options);
     if runtime.block_on(tokio::time::timeout(NAMES, names.ready())).is_err() {

@@ -106,7 +106,7 @@ pub(super) fn needed(request: &Request, facts: &Facts) -> Vec<Asked> {
     if request.get_subnets {
         asked.extend(readings(SUBNET_RULES));
     }
-    if objects::explains_drops(request) {
+    if objects::explains_drops(&request.plan.config.features) {
         asked.extend(readings(POLICY_RULES));
     }
     asked

@@ -96,7 +96,7 @@ pub(crate) fn names_rules(request: &Request) -> Result<Vec<PolicyRule>, Error> {
     if request.get_subnets {
         rules.extend(policy_rules(SUBNET_RULES));
     }
-    if explains_drops(request) {
+    if explains_drops(&request.plan.config.features) {
         rules.extend(policy_rules(POLICY_RULES));
     }
     Ok(rules)
@@ -122,8 +122,7 @@ pub(crate) const POLICY_RULES: &[Access] = &[
 ];
 
 /// Whether a likely cause of drops is sought.
-pub(crate) fn explains_drops(request: &Request) -> bool {
-    let features = &request.plan.config.features;
+pub(crate) fn explains_drops(features: &[Feature]) -> bool {
     features.contains(&Feature::PktDrop) || features.contains(&Feature::NetworkEvents)
 }
 
