@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Most rules on the way; what gets larger is given up.
-const MOST: usize = 300;
+const MOST: usize = 120;
 
 /// Most rules that are looked through for idle ones: it takes their number to the third.
 const FEW: usize = 60;
