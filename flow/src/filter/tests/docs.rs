@@ -28,3 +28,11 @@ fn every_expression_on_the_page_parses() {
     }
     assert!(count > 30, "{count}");
 }
+
+#[test]
+fn the_explanation_on_the_page_is_what_is_said() {
+    let (_, example) = PAGE.split_once("--explain --filter '").unwrap();
+    let (text, rest) = example.split_once("'\n").unwrap();
+    let (said, _) = rest.split_once("```").unwrap();
+    assert_eq!(Filter::parse(text).unwrap().explain(Mode::Flows), said);
+}
