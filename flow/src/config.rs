@@ -155,9 +155,13 @@ impl CaptureConfig {
         const PACKETS: u64 = 48 << 20;
         /// Both sides of translated connections, 229,376 of them, and the table from which they move when it grows.
         const TRANSLATIONS: u64 = 48 << 20;
+        /// Sets of addresses: buckets, the old and the new entries for a moment, and what the agent knows of them.
+        const SETS: u64 = 32 << 20;
         let flows = u64::from(self.cache_max_flows);
         let translates = self.mode == Mode::Flows && self.features.contains(&Feature::PktTranslation);
+        let has_sets = !self.sets.is_empty() || self.spare_sets > 0;
         FIXED
+            + if has_sets { SETS } else { 0 }
             + if translates { TRANSLATIONS } else { 0 }
             + match self.mode {
                 Mode::Flows => flows.next_power_of_two() * BUCKETS + flows * ENTRIES + flows.max(16_384) * KNOWN,
