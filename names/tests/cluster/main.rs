@@ -7,4 +7,5 @@
 mod many;
 mod objects;
 mod outage;
+mod select;
 mod setup;

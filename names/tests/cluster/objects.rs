@@ -66,7 +66,7 @@ async fn pod_of(room: &Room, selector: &str) -> Pod {
 async fn pods_workloads_services_and_nodes_are_named() {
     let room = Room::new("objects").await;
     let names = Names::new();
-    let options = Options { get_subnets: true, subnet_labels: Vec::new() };
+    let options = Options { get_subnets: true, ..Options::default() };
     let _watches = names.watch(&room.client, &options);
     names.ready().await;
 
