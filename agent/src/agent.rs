@@ -72,6 +72,7 @@ pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<A
         limits,
     };
     let (features, copies, limits) = begun(&mut begin);
+    drop(begin);
     let outbox = Outbox::new(sink, config.node.clone(), anchor, notices);
     let finish = Finish::default();
     let (kernel, asked, observer) = (loaded.counters, finish.clone(), running.clone());
@@ -98,7 +99,8 @@ fn begun(start: &mut Start<'_>) -> (Features, Option<Copies>, Vec<String>) {
         return (features, None, limits);
     }
     let wanted = start.config.features.contains(&flow::Feature::PktDrop);
-    let copies = wanted.then(|| Copies::begin(start)).and_then(|begun| begun.map_err(|why| start.limits.push(why)).ok());
+    let copies =
+        wanted.then(|| Copies::begin(start)).and_then(|begun| begun.map_err(|why| start.limits.push(why)).ok());
     (Features::default(), copies, std::mem::take(&mut start.limits))
 }
 

@@ -220,3 +220,29 @@ fn describe(error: impl std::error::Error) -> String {
         [first, .., last] => format!("{first} ... {last}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernel_the_programs_that_watch_drops_load() {
+        if crate::bpf::grace::can_create_maps().is_err() {
+            eprintln!("SKIP kernel_the_programs_that_watch_drops_load: needs root");
+            return;
+        }
+        let Some(arguments) = Btf::of_kernel().and_then(|btf| btf.arguments("kfree_skb")) else {
+            eprintln!("SKIP kernel_the_programs_that_watch_drops_load: no /sys/kernel/btf/vmlinux");
+            return;
+        };
+        for places in [Places::All, Places::One(1), Places::Home(1)] {
+            let mut tracer = Tracer::new(Links::default(), places);
+            for program in ["drop_count", "drop_copy"] {
+                let globals = [("DROP_ARGUMENTS", arguments)];
+                let wanted = Wanted { programs: &[(program, "kfree_skb")], globals: &globals, ..Wanted::default() };
+                let begun = tracer.begin(&wanted);
+                assert!(begun.is_ok(), "{program} {places:?}: {:?}", begun.err());
+            }
+        }
+    }
+}

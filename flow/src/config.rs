@@ -155,14 +155,22 @@ impl CaptureConfig {
         const PACKETS: u64 = 48 << 20;
         /// Both sides of translated connections, 229,376 of them, and the table from which they move when it grows.
         const TRANSLATIONS: u64 = 48 << 20;
+        /// Both generations of drops, their ring, what waits for the end of the interval; the copies of dropped packets take less.
+        const DROPS: u64 = 28 << 20;
         /// Sets of addresses: buckets, the old and the new entries for a moment, and what the agent knows of them.
         const SETS: u64 = 32 << 20;
+        /// 65,536 sockets of TCP in the kernel (200 bytes), in the agent (600), and those that have closed lately.
+        const SOCKETS: u64 = 64 << 20;
         let flows = u64::from(self.cache_max_flows);
+        let follows = self.mode == Mode::Flows && self.features.contains(&Feature::Rtt);
+        let drops = self.features.contains(&Feature::PktDrop);
         let translates = self.mode == Mode::Flows && self.features.contains(&Feature::PktTranslation);
         let has_sets = !self.sets.is_empty() || self.spare_sets > 0;
         FIXED
             + if has_sets { SETS } else { 0 }
             + if translates { TRANSLATIONS } else { 0 }
+            + if drops { DROPS } else { 0 }
+            + if follows { SOCKETS } else { 0 }
             + match self.mode {
                 Mode::Flows => flows.next_power_of_two() * BUCKETS + flows * ENTRIES + flows.max(16_384) * KNOWN,
                 Mode::Packets => u64::from(self.buffer_size).max(1 << 20) + PACKETS,

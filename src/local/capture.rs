@@ -161,7 +161,7 @@ fn close(plan: &Plan, summary: &Summary) -> Result<(), Error> {
 fn end(stop: &Stop, signals: &Signals, summary: &Summary) -> Outcome {
     match stop.reason() {
         Some(Reason::Failed(what)) => Err(Error::failed(what)),
-        _ if signals.interrupted() && summary.packets == 0 => Ok(exit::INTERRUPTED),
+        _ if signals.interrupted() && summary.packets == 0 && summary.records == 0 => Ok(exit::INTERRUPTED),
         _ => Ok(exit::DONE),
     }
 }

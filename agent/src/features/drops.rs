@@ -12,9 +12,7 @@ mod state;
 
 use std::sync::Arc;
 
-use agent_common::{
-    drops::{DropKey, DropValue},
-};
+use agent_common::drops::{DropKey, DropValue};
 use flow::{Counters, FlowRecord};
 
 use self::{
@@ -53,8 +51,11 @@ pub(super) fn begin(start: &mut Start<'_>) -> Begun {
     }))
 }
 
+/// Constants of programs, by name.
+type Globals = Vec<(&'static str, u32)>;
+
 /// What this kernel tells of drops, and what programs have to know of it.
-pub(crate) fn kernel(start: &mut Start<'_>) -> Result<(Reasons, Vec<(&'static str, u32)>), String> {
+pub(crate) fn kernel(start: &mut Start<'_>) -> Result<(Reasons, Globals), String> {
     let btf = Btf::of_kernel().ok_or("this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF)")?;
     let arguments = btf.arguments("kfree_skb").ok_or("this kernel has no tracepoint kfree_skb")?;
     if arguments < 3 {

@@ -91,9 +91,10 @@ impl Copies {
             *unreadable += 1;
             return true;
         };
-        let Some(l3) = look(judge, &head, bytes).filter(|_| places.is_wanted(head.netns, head.ifindex)) else {
+        let (taken, l3) = look(judge, &head, bytes);
+        if !taken || !places.is_wanted(head.netns, head.ifindex) {
             return true;
-        };
+        }
         let device = topology.points.get(&(head.netns, head.ifindex)).map(|watched| watched.interface.link_type);
         let kind = if head.l3 == 0 { LinkType::Ethernet } else { LinkType::RawIp };
         if device == Some(kind) {
@@ -136,17 +137,15 @@ fn split(item: &[u8]) -> Option<(DropHead, &[u8])> {
     Some((drop, bytes))
 }
 
-/// Whether the filter takes a packet (`None` if not), and where its IP header is, if it has one.
-fn look(judge: &Judge, head: &PacketHead, bytes: &[u8]) -> Option<Option<usize>> {
+/// Whether the filter takes a packet, and where its IP header is, if it has one.
+fn look(judge: &Judge, head: &PacketHead, bytes: &[u8]) -> (bool, Option<usize>) {
     let layer = if head.l3 == 0 { Layer::Ethernet } else { Layer::Ip };
     let link = parse::link(bytes, layer);
     let four = if link.ethertype == ETHERTYPE_IPV4 { parse::ipv4(bytes, link.l3) } else { None };
-    if let Some(headers) = four {
-        return judge.accepts(&headers).then_some(Some(link.l3));
-    }
     let six = if link.ethertype == ETHERTYPE_IPV6 { parse::ipv6(bytes, link.l3) } else { None };
-    if let Some(headers) = six {
-        return judge.accepts(&headers).then_some(Some(link.l3));
+    match (four, six) {
+        (Some(headers), _) => (judge.accepts(&headers), Some(link.l3)),
+        (_, Some(headers)) => (judge.accepts(&headers), Some(link.l3)),
+        _ => (judge.accepts(&parse::other(bytes, layer, link, false)), None),
     }
-    judge.accepts(&parse::other(bytes, layer, link, false)).then_some(None)
 }

@@ -213,7 +213,7 @@ mod tests {
         merger.settle(25, |_, ifindex| Some(ifindex));
         let first = merger.take_batch(name);
         assert_eq!(times(&first), [10, 20]);
-        assert_eq!(first.bytes(&first.packets[1]), b"twenty..", NOT_DROPPED);
+        assert_eq!(first.bytes(&first.packets[1]), b"twenty..");
         merger.settle(u64::MAX, |_, ifindex| Some(ifindex));
         let second = merger.take_batch(name);
         assert_eq!((times(&second), second.bytes(&second.packets[0])), (vec![30], b"thirty..".as_slice()));

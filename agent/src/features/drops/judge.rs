@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn rules_sets_and_own_traffic_decide_as_in_the_kernel() {
-        let port = Rule { dport: flow::Rule::default().dport, protocol: Some(6), ..Rule::default() };
+        let port = Rule { protocol: Some(6), ..Rule::default() };
         assert!(judge(vec![port.clone()], vec![], vec![]).takes(&tuple(80), 2));
         let udp = Rule { protocol: Some(17), ..Rule::default() };
         assert!(!judge(vec![udp.clone()], vec![], vec![]).takes(&tuple(80), 2));

@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use agent_common::drops::{DropKey, DropValue, UNKNOWN_NETNS};
 use flow::FlowRecord;
 
-use super::{reasons::{Reasons, is_vague}, state};
+use super::{
+    reasons::{Reasons, is_vague},
+    state,
+};
 use crate::account::tuple::Tuple;
 
 /// Most flows of one interval: an attack from made-up addresses must not take all memory.
@@ -92,19 +95,21 @@ impl Pending {
 
     /// Takes everything, one namespace and device after the other.
     pub(super) fn rest(&mut self) -> impl Iterator<Item = (Tuple, Vec<Dropped>)> {
-        let places = self.flows.drain().flat_map(|(tuple, places)| {
-            let mut groups: Vec<Vec<Dropped>> = Vec::new();
-            for place in places {
-                let same = |group: &&mut Vec<Dropped>| (group[0].netns, group[0].ifindex) == (place.netns, place.ifindex);
-                match groups.iter_mut().find(same) {
-                    Some(group) => group.push(place),
-                    None => groups.push(vec![place]),
-                }
-            }
-            groups.into_iter().map(move |group| (tuple, group))
-        });
-        places
+        self.flows.drain().flat_map(|(tuple, places)| by_place(places).into_iter().map(move |group| (tuple, group)))
     }
+}
+
+/// The drops of each namespace and device together.
+fn by_place(places: Vec<Dropped>) -> Vec<Vec<Dropped>> {
+    let mut groups: Vec<Vec<Dropped>> = Vec::new();
+    for place in places {
+        let same = |group: &&mut Vec<Dropped>| (group[0].netns, group[0].ifindex) == (place.netns, place.ifindex);
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(place),
+            None => groups.push(vec![place]),
+        }
+    }
+    groups
 }
 
 /// First and last drop.
@@ -132,7 +137,19 @@ mod tests {
     fn key(netns: u32, reason: u32, cpu: u16) -> DropKey {
         let address = [0; 16];
         let (selector, ifindex, tcp_flags) = ([1, 2], 4, 2);
-        DropKey { src: address, dst: address, selector, netns, ifindex, reason, cpu, proto: 6, family: 4, tcp_flags, pad: 0 }
+        DropKey {
+            src: address,
+            dst: address,
+            selector,
+            netns,
+            ifindex,
+            reason,
+            cpu,
+            proto: 6,
+            family: 4,
+            tcp_flags,
+            pad: 0,
+        }
     }
 
     fn value(packets: u64, last_ns: u64, state: u8) -> DropValue {
