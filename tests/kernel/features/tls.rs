@@ -26,6 +26,7 @@ impl Drop for Server {
 
 impl Server {
     fn start(pair: &Pair, address: SocketAddr, directory: &Path) -> Self {
+        let [key, certificate] = ["key", "cert"].map(|name| format!("{name}-{}.pem", address.port()));
         let mut request = Command::new("openssl");
         request.args([
             "req",
@@ -38,9 +39,9 @@ impl Server {
             "-subj",
             "/CN=x",
         ]);
-        run(request.args(["-keyout", "key.pem", "-out", "cert.pem"]).current_dir(directory)).unwrap();
+        run(request.args(["-keyout", &key, "-out", &certificate]).current_dir(directory)).unwrap();
         let mut command = pair.b.command("openssl");
-        command.args(["s_server", "-accept", &address.to_string(), "-cert", "cert.pem", "-key", "key.pem", "-quiet"]);
+        command.args(["s_server", "-accept", &address.to_string(), "-cert", &certificate, "-key", &key, "-quiet"]);
         command.args(["-alpn", "h2,http/1.1"]).current_dir(directory);
         let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         Self(child)
