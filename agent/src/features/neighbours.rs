@@ -4,6 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::topology::Shared;
 
+/// A node's namespace has hundreds of neighbours, which do nothing for it that a row of its own has to name: who has more than
+/// this many asks none.
+const MOST: usize = 8;
+
 /// Pairs of namespaces, by their keys.
 pub(super) struct Neighbours {
     topology: Shared,
@@ -24,7 +28,10 @@ impl Neighbours {
         }
         self.version = Some(topology.version);
         let peers = topology.points.iter().filter_map(|((here, _), watched)| Some((*here, watched.peer?.0)));
-        self.pairs = peers.filter(|(here, there)| here != there).flat_map(|(a, b)| [(a, b), (b, a)]).collect();
+        let pairs = peers.filter(|(here, there)| here != there).flat_map(|(a, b)| [(a, b), (b, a)]);
+        let pairs: BTreeSet<(u32, u32)> = pairs.collect();
+        let few = |(here, _): &(u32, u32)| pairs.range((*here, 0)..=(*here, u32::MAX)).take(MOST + 1).count() <= MOST;
+        self.pairs = pairs.iter().copied().filter(few).collect();
     }
 
     /// What `find` finds in a namespace, else in one of its neighbours.
@@ -60,5 +67,23 @@ mod tests {
         assert_eq!(among(1, &[2, 3]), Some(2));
         assert_eq!(among(2, &[1, 3]), Some(1));
         assert_eq!(among(1, &[3]), None);
+    }
+
+    #[test]
+    fn a_pod_asks_its_node_but_a_node_none_of_its_many_pods() {
+        let mut topology = Topology::default();
+        topology.version = 1;
+        for pod in 2..2 + MOST as u32 + 1 {
+            for point in [(1, pod), (pod, 9)] {
+                topology.add(point, &"".into(), "eth0", LinkType::Ethernet, Instant::now());
+            }
+            topology.points.get_mut(&(pod, 9)).unwrap().peer = Some((1, pod));
+        }
+        let shared = Shared::default();
+        shared.publish(&topology);
+        let mut neighbours = Neighbours::new(shared);
+        neighbours.refresh();
+        assert_eq!(neighbours.find(5, |key| (key == 1).then_some(key)), Some(1));
+        assert_eq!(neighbours.find(1, |key| (key == 5).then_some(key)), None);
     }
 }

@@ -160,6 +160,12 @@ fn check(records: &[Value], proto: u8, (before, after): (Ends, Ends)) {
     }
 }
 
+/// At least one record of the first direction names the other side.
+fn assert_named(records: &[Value], (before, after): (Ends, Ends)) {
+    let mut named = records.iter().filter(|record| ends(record, "") == Some(before));
+    assert!(named.any(|record| ends(record, "Xlat") == Some(after)), "{records:#?}");
+}
+
 fn records(capture: Running) -> Vec<Value> {
     let finished = capture.stop().unwrap();
     for name in ["lost_translations", "event_overflows"] {
@@ -271,10 +277,36 @@ fn without_events_lists_are_read_and_that_is_said() {
     }
     let finished = capture.stop().unwrap();
     assert!(finished.stderr.iter().any(|line| line.contains("nf_conntrack_events is 0")), "{:?}", finished.stderr);
-    let records = finished.files.records().unwrap();
-    let (before, after) = truth(&sockets).unwrap();
-    let named = records.iter().filter(|record| ends(record, "") == Some(before) && ends(record, "Xlat") == Some(after));
-    assert!(named.count() >= 1, "{records:#?}");
+    assert_named(&finished.files.records().unwrap(), truth(&sockets).unwrap());
+}
+
+#[test]
+fn what_the_kernel_had_no_room_to_tell_is_read_anew_and_said() {
+    needs!("nft", "ip");
+    if need::is_short() {
+        return need::skip("a flood of 60,000 connections takes too long here");
+    }
+    let _turn = need::beside_others().unwrap();
+    let routed = Routed::new(79, "ip", DNAT).unwrap();
+    let (vip, server) = (routed.vip(true), routed.server(true));
+    let capture = routed.capture().args("--protocol TCP").start().unwrap();
+    capture.signal(libc::SIGSTOP);
+    let flood = routed.client.run(|| {
+        for port in 2000..62_000 {
+            UdpSocket::bind((routed.address(true, 1, 2), port))?.send_to(b"question", (vip, 53))?;
+        }
+        Ok(())
+    });
+    flood.unwrap();
+    let sockets = routed.connect((vip, 80).into(), (server, 8080).into()).unwrap();
+    capture.signal(libc::SIGCONT);
+    for _ in 0..12 {
+        std::thread::sleep(Duration::from_millis(250));
+        exchange(&sockets.0, &sockets.1).unwrap();
+    }
+    let finished = capture.stop().unwrap();
+    assert!(finished.files.counter("event_overflows").unwrap() >= 1, "the flood was too small");
+    assert_named(&finished.files.records().unwrap(), truth(&sockets).unwrap());
 }
 
 #[test]
