@@ -19,6 +19,7 @@ use crate::{
 
 /// What to find out besides names.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for by itself")]
 pub struct Options {
     /// `--get-subnets`: label the cluster's own subnets.
     pub get_subnets: bool,

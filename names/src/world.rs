@@ -115,6 +115,7 @@ struct Ended {
 
 /// The cluster as far as names go.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for by itself")]
 pub(crate) struct World {
     things: Slab<Thing>,
     things_by_uid: HashMap<Uid, u32>,

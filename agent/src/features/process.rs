@@ -54,17 +54,16 @@ pub(super) fn begin(start: &mut Start<'_>) -> Begun {
     let sizes = [("PROCESS_SOCKETS", TOLD), ("PROCESS_EVENTS", RING)];
     let wanted = |programs| Wanted { programs, sizes: &sizes, ..Wanted::default() };
     let all = [STATE, USES[0], USES[1]];
-    let mut traced = match start.tracer.begin(&wanted(&all)) {
-        Ok(traced) => traced,
-        Err(_) => {
-            let traced = start.tracer.begin(&wanted(&[STATE])).map_err(why)?;
-            start.limits.push(
-                "processes: this kernel does not tell who sends and receives (Linux 6.3 does): sockets of UDP, and accepted \
-                 connections, are looked for every half minute, shorter ones are not found"
-                    .to_owned(),
-            );
-            traced
-        }
+    let mut traced = if let Ok(traced) = start.tracer.begin(&wanted(&all)) {
+        traced
+    } else {
+        let traced = start.tracer.begin(&wanted(&[STATE])).map_err(why)?;
+        start.limits.push(
+            "processes: this kernel does not tell who sends and receives (Linux 6.3 does): sockets of UDP, and accepted \
+             connections, are looked for every half minute, shorter ones are not found"
+                .to_owned(),
+        );
+        traced
     };
     let pids = fs::metadata("/proc/self/ns/pid").map_or(FIRST_PIDS, |metadata| metadata.st_ino());
     if pids != FIRST_PIDS {

@@ -110,12 +110,11 @@ impl Sockets {
             return;
         }
         let all = self.connected.entry(ends).or_default();
-        match all.iter_mut().find(|known| known.netns == held.netns) {
-            Some(known) => *known = held,
-            None => {
-                all.push(held);
-                self.count += 1;
-            }
+        if let Some(known) = all.iter_mut().find(|known| known.netns == held.netns) {
+            *known = held;
+        } else {
+            all.push(held);
+            self.count += 1;
         }
     }
 
@@ -124,12 +123,11 @@ impl Sockets {
             return;
         }
         let all = self.bound.entry(port).or_default();
-        match all.iter_mut().find(|known| known.address == address) {
-            Some(known) => known.held = held,
-            None => {
-                all.push(Bound { address, held });
-                self.count += 1;
-            }
+        if let Some(known) = all.iter_mut().find(|known| known.address == address) {
+            known.held = held;
+        } else {
+            all.push(Bound { address, held });
+            self.count += 1;
         }
     }
 

@@ -34,6 +34,7 @@ fn with_containers() -> Names {
     names
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as fields are")]
 fn text(text: &str) -> Option<Arc<str>> {
     Some(Arc::from(text))
 }

@@ -55,6 +55,7 @@ const TELLER: &str = "10.244.2.5";
 const OUTSIDE: &str = "203.0.113.7";
 
 /// Whether `shop/web` is forbidden to be reached at port 8080 from each of: db, teller, outside.
+#[expect(clippy::needless_pass_by_value, reason = "written at the call")]
 fn reached(spec: Value) -> [bool; 3] {
     let mut world = world();
     world.apply_policy(&policy("u1", "p", &spec));

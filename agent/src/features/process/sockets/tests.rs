@@ -60,6 +60,7 @@ impl Known {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as answers are")]
 fn some(name: &str) -> Option<String> {
     Some(name.to_owned())
 }
