@@ -1,5 +1,8 @@
 //! Expressions in pcap's spelling take the packets that tcpdump takes.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
+
 use std::{
     io::Write as _,
     process::{Command, Stdio},

@@ -24,7 +24,7 @@ pub(crate) fn plain() -> Vec<Vec<u8>> {
         // First and later fragments, of UDP, TCP and ICMP.
         for (proto, payload) in [(17, udp(53, 80, 40)), (6, tcp(80, 443, 2)), (1, vec![8, 0, 0, 0, 0, 1, 0, 1])] {
             frames.push(ethernet(0x800, &ipv4(*src, dst, proto, 0x2000, &payload)));
-            frames.push(ethernet(0x800, &ipv4(*src, dst, proto, 0x2000 | 100, &payload)));
+            frames.push(ethernet(0x800, &ipv4(*src, dst, proto, 0x2064, &payload)));
             frames.push(ethernet(0x800, &ipv4(*src, dst, proto, 200, &payload)));
         }
     }
