@@ -73,7 +73,7 @@ mod tests {
     fn a_pod_asks_its_node_but_a_node_none_of_its_many_pods() {
         let mut topology = Topology::default();
         topology.version = 1;
-        for pod in 2..2 + MOST as u32 + 1 {
+        for pod in 2..=2 + MOST as u32 {
             for point in [(1, pod), (pod, 9)] {
                 topology.add(point, &"".into(), "eth0", LinkType::Ethernet, Instant::now());
             }
