@@ -26,8 +26,12 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("tcp_state", "inet_sock_set_state"),
     ("tcp_reset", "tcp_send_reset"),
 ];
-/// Sockets that are followed at a time. An entry takes 200 bytes in the kernel and 400 here.
+/// How many of them, from the first, only take over counts that the kernel keeps.
+const CUMULATIVE: usize = 2;
+/// Sockets that are followed at a time; [`flow::CaptureConfig::agent_memory`] counts on this.
 const SOCKETS: u32 = 65_536;
+/// Closed ones that are remembered.
+const CLOSED: usize = 16_384;
 /// Room for 7,000 connections that end between two looks, 50 ms apart.
 const RING: u32 = 1 << 20;
 
@@ -51,8 +55,8 @@ pub(super) fn begin(start: &mut Start<'_>) -> Begun {
     let mut traced = traced.map_err(|reason| format!("{cannot}: {reason}"))?;
     let interval_ns = start.config.cache_active_timeout.as_nanos() as u64;
     Ok(Box::new(Tcp {
-        maps: Maps::new(&mut traced)?,
-        table: Table::new(interval_ns, SOCKETS as usize),
+        maps: Maps::new(&mut traced, CUMULATIVE)?,
+        table: Table::new(interval_ns, CLOSED),
         scope: Scope::new(start),
         words: Words::new(),
         is_read: false,

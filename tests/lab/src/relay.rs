@@ -137,7 +137,7 @@ fn carry(mut devices: [File; 2], mut judge: impl FnMut(Passing<'_>) -> Fate, end
     let mut buffer = vec![0; LONGEST];
     let mut sent = 0;
     while !end.load(Ordering::Relaxed) {
-        wait(devices.each_ref().map(|device| device.as_raw_fd()), way.peek().map(|Reverse(next)| next.0))?;
+        wait(devices.each_ref().map(File::as_raw_fd), way.peek().map(|Reverse(next)| next.0))?;
         for from in [0, 1] {
             while let Some(packet) = read(&mut devices[from], &mut buffer)? {
                 if let Fate::After(delay) = judge(Passing { from_a: from == 0, packet }) {

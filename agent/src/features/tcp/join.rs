@@ -11,7 +11,7 @@ use flow::FlowRecord;
 use super::{
     outcome::{Outcome, STATES},
     scope::Scope,
-    socket::{Id, Socket},
+    socket::{Id, Role, Socket},
     table::Table,
 };
 use crate::account::tuple::Tuple;
@@ -65,7 +65,11 @@ pub(super) fn annotate(table: &mut Table, tuple: &Tuple, netns: u32, record: &mu
             socket.is_known = true;
             socket.is_told = true;
             socket.at_home[side] |= at_home;
-            describe(socket, outward, record, words);
+            // A tuple that is used again is told by its newest connection.
+            if ids.last() == Some(id) {
+                describe(socket, outward, record, words);
+            }
+            socket.untold.end = false;
             if at_home || !socket.at_home[side] {
                 count(socket, outward, record);
             }
@@ -74,7 +78,7 @@ pub(super) fn annotate(table: &mut Table, tuple: &Tuple, netns: u32, record: &mu
 }
 
 /// What stands in records of both directions; the socket that is asked last wins where it knows.
-fn describe(socket: &mut Socket, outward: bool, record: &mut FlowRecord, words: &Words) {
+fn describe(socket: &Socket, outward: bool, record: &mut FlowRecord, words: &Words) {
     if let Some(rtt) = socket.untold.rtt {
         record.time_flow_rtt_ns = Some(u64::from(rtt.max_us) * 1000);
         record.tcp_rtt_min_ns = Some(u64::from(rtt.min_us) * 1000);
@@ -86,7 +90,6 @@ fn describe(socket: &mut Socket, outward: bool, record: &mut FlowRecord, words: 
     record.tcp_state = words.state(socket.state).or_else(|| record.tcp_state.take());
     if let Some(outcome) = socket.outcome {
         record.tcp_result = Some(words.outcome(outcome, outward));
-        socket.untold.end = false;
     }
 }
 
@@ -121,18 +124,20 @@ fn remainder(table: &mut Table, id: Id, outward: bool, scope: &Scope, words: &Wo
     let socket = table.get_mut(id)?;
     let untold = &socket.untold;
     // The end of a connection is told from its client to its server.
-    let of_this = untold.end && outward != socket.is_server;
+    let of_this = untold.end && outward != (socket.role == Some(Role::Server));
     let counted = if outward { untold.retransmits > 0 } else { untold.out_of_order + untold.zero_windows > 0 };
     if !(of_this || counted) || socket.tuple.selector[0] == 0 {
         return None;
     }
     let tuple = if outward { socket.tuple } else { reversed(&socket.tuple) };
     let failed = matches!(socket.outcome, Some(Outcome::Refused | Outcome::TimedOut | Outcome::Unreachable) | None);
-    if !socket.is_known && !(failed && scope.takes(socket.netns, &tuple)) {
+    let is_wanted = socket.is_known || (failed && scope.takes(socket.netns, &tuple));
+    if !is_wanted {
         return None;
     }
     let mut record = blank(&tuple, scope.name(socket.netns), outward, scope.now_ms())?;
     socket.is_told = true;
+    socket.untold.end &= !of_this;
     describe(socket, outward, &mut record, words);
     count(socket, outward, &mut record);
     Some(record)

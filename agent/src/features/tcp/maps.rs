@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::fd::{AsFd as _, BorrowedFd},
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
 };
 
 use agent_common::tcp::{TcpEvent, TcpSocket};
@@ -12,6 +12,7 @@ use crate::{
     bpf::{
         Pod as _,
         batch::{self, Drain},
+        info::missed,
     },
     trace::Traced,
 };
@@ -21,11 +22,14 @@ pub(super) struct Maps {
     events: RingBuf<MapData>,
     interval: Array<MapData, u32>,
     lost: PerCpuArray<MapData, u64>,
+    /// Those of whose runs each one counts.
+    events_of: Vec<OwnedFd>,
     buffers: Drain<u64, TcpSocket>,
 }
 
 impl Maps {
-    pub(super) fn new(traced: &mut Traced) -> Result<Self, String> {
+    /// `cumulative` of the first programs tell what the kernel keeps anyway: a run that is missed is made up for by the next.
+    pub(super) fn new(traced: &mut Traced, cumulative: usize) -> Result<Self, String> {
         let Map::HashMap(sockets) = traced.take::<Map>("TCP_SOCKETS")? else {
             return Err("the map of sockets is of another kind than this program expects".to_owned());
         };
@@ -34,6 +38,7 @@ impl Maps {
             events: traced.take("TCP_EVENTS")?,
             interval: traced.take("TCP_INTERVAL")?,
             lost: traced.take("TCP_LOST")?,
+            events_of: traced.programs.drain(..).skip(cumulative).collect(),
             buffers: Drain::new(),
         })
     }
@@ -64,8 +69,10 @@ impl Maps {
         let _ = batch::remove(map, sock);
     }
 
-    /// Sockets and events that there was no room for.
+    /// Sockets and events that there was no room for, and changes that came while the program was at another one on that CPU,
+    /// which the kernel does not let it interrupt.
     pub(super) fn lost(&self) -> u64 {
-        self.lost.get(&0, 0).map_or(0, |values| values.iter().sum())
+        let missed: u64 = self.events_of.iter().map(|program| missed(program.as_fd())).sum();
+        self.lost.get(&0, 0).map_or(0, |values| values.iter().sum::<u64>()) + missed
     }
 }

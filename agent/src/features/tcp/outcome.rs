@@ -67,14 +67,14 @@ impl Outcome {
     pub(super) const fn at_end(socket: &TcpSocket) -> Option<Self> {
         Some(match (socket.error as i32, socket.came_from) {
             (libc::ECONNREFUSED, _) => Self::Refused,
-            (libc::ETIMEDOUT, _) => Self::TimedOut,
+            // Without an error it was closed by the application, which waited for no answer any more.
+            (libc::ETIMEDOUT, _) | (0, SYN_SENT) => Self::TimedOut,
             (libc::ECONNRESET | libc::EPIPE, _) => Self::ResetThere,
             (libc::ECONNABORTED, _) => Self::ResetHere,
-            (libc::EHOSTUNREACH | libc::ENETUNREACH | libc::EHOSTDOWN | libc::ENETDOWN, _) => Self::Unreachable,
-            // Closed by the application, which waited for no answer any more.
-            (0, SYN_SENT) => Self::TimedOut,
-            // What else an ICMP message or a missing route is turned into.
-            (_, SYN_SENT) => Self::Unreachable,
+            // In the beginning whatever else an ICMP message or a missing route is turned into.
+            (libc::EHOSTUNREACH | libc::ENETUNREACH | libc::EHOSTDOWN | libc::ENETDOWN, _) | (_, SYN_SENT) => {
+                Self::Unreachable
+            }
             (_, SYN_RECV) => return None,
             _ if socket.flags & TCP_RESET_SENT != 0 => Self::ResetHere,
             _ => Self::Closed,

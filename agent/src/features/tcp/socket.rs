@@ -14,6 +14,15 @@ pub(super) struct Id {
     pub(super) born_ns: u64,
 }
 
+/// Of a socket in its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It connected.
+    Client,
+    /// It accepted.
+    Server,
+}
+
 /// What is not in any record yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Untold {
@@ -42,8 +51,7 @@ pub(super) struct Socket {
     pub(super) state: u8,
     pub(super) outcome: Option<Outcome>,
     /// Who opened the connection, if that was seen.
-    pub(super) is_client: bool,
-    pub(super) is_server: bool,
+    pub(super) role: Option<Role>,
     counts: Counts,
     pub(super) untold: Untold,
     /// Whether it was found in a record of the flow that leaves it (0), that comes to it (1), in its own namespace: records of
@@ -79,8 +87,7 @@ impl Socket {
             netns: value.netns,
             state: value.state,
             outcome: None,
-            is_client: false,
-            is_server: false,
+            role: None,
             counts: Counts {
                 retransmits: value.retransmits_before,
                 out_of_order: value.out_of_order_before,
@@ -113,8 +120,9 @@ impl Socket {
         if let Some(rtt) = value.rtt.iter().find(|rtt| rtt.interval == interval) {
             self.untold.rtt = Some(*rtt);
         }
-        self.is_client |= value.flags & TCP_CLIENT != 0;
-        self.is_server |= value.flags & TCP_SERVER != 0;
+        if value.flags & (TCP_CLIENT | TCP_SERVER) != 0 {
+            self.role = Some(if value.flags & TCP_SERVER == 0 { Role::Client } else { Role::Server });
+        }
         self.state = value.state;
         if self.outcome.is_none() && value.state != SYN_SENT {
             self.outcome = Some(Outcome::Established);

@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 
 use super::{
     outcome::{CLOSE, Outcome, SYN_RECV, last_state},
-    socket::{Id, Socket, tuple},
+    socket::{Id, Role, Socket, tuple},
 };
 use crate::account::tuple::Tuple;
 
@@ -100,7 +100,7 @@ impl Table {
     pub(super) fn syn_ack(&mut self, id: Id, value: &TcpSocket, now_ns: u64) {
         let socket = self.entry(id, value);
         socket.untold.retransmits += u64::from(value.retransmits);
-        socket.is_server = true;
+        socket.role = Some(Role::Server);
         if socket.closed_ns.replace(now_ns).is_none() {
             self.closed.push_back((now_ns, id));
         }
@@ -216,7 +216,9 @@ impl Table {
     fn forget_missing(&mut self) {
         let missing = |socket: &Socket| socket.closed_ns.is_none() && socket.reading + 2 < self.interval;
         let gone: Vec<Id> = self.sockets.iter().filter(|(_, socket)| missing(socket)).map(|(id, _)| *id).collect();
-        gone.into_iter().for_each(|id| self.forget(id));
+        for id in gone {
+            self.forget(id);
+        }
     }
 
     fn forget(&mut self, id: Id) {

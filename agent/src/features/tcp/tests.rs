@@ -245,6 +245,19 @@ fn a_syn_finds_the_socket_whose_port_is_not_known_yet() {
 }
 
 #[test]
+fn a_tuple_that_is_used_again_is_told_by_its_newest_connection() {
+    let mut lab = lab();
+    let refused = TcpSocket { error: libc::ECONNREFUSED as u32, came_from: SYN_SENT, ..socket() };
+    apply(&mut lab.table, &event(TCP_EVENT_CLOSED, refused));
+    lab.table
+        .update(Id { sock: 1, born_ns: 8 }, &TcpSocket { born_ns: 8, state: SYN_SENT, retransmits: 4, ..socket() });
+    let record = lab.record(true, 5);
+    assert_eq!((record.tcp_state, record.tcp_result), (text("SYN_SENT"), None));
+    assert_eq!(record.tcp_retransmits, Some(1));
+    assert!(lab.rest().is_empty());
+}
+
+#[test]
 fn a_half_open_connection_passes_its_time_and_its_counts_on() {
     let mut lab = lab();
     let request = TcpSocket { state: 3, retransmits: 1, born_ns: 1_000_000, flags: TCP_SERVER, ..socket() };
