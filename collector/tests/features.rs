@@ -19,7 +19,9 @@ fn capture(config: CaptureConfig, batches: Vec<Batch>) -> (tempfile::TempDir, Su
     let dir = tempfile::tempdir().unwrap();
     let started = collector::start(bench::options(config, dir.path()), Stop::default()).unwrap();
     let mut input = started.input;
-    batches.into_iter().for_each(|batch| input.deliver(batch).unwrap());
+    for batch in batches {
+        input.deliver(batch).unwrap();
+    }
     drop(input);
     (dir, started.collector.finish())
 }
