@@ -89,6 +89,7 @@ fn event(kind: u32, socket: TcpSocket) -> TcpEvent {
     TcpEvent { sock: 1, time_ns: 0, kind, pad: 0, socket }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what it is compared with is optional")]
 fn text(text: &str) -> Option<Arc<str>> {
     Some(text.into())
 }
