@@ -292,8 +292,9 @@ impl Run<'_> {
             return Ok(self.leave(&error));
         }
         self.drop_partial(home.as_ref(), copied.as_ref().ok().and_then(Option::as_ref));
-        let interrupted =
-            summary.as_ref().is_none_or(|summary| summary.packets == 0) && self.interrupts.first().is_some();
+        // Drops, and what features say, are records without packets.
+        let is_empty = summary.as_ref().is_none_or(|summary| summary.packets == 0 && summary.records == 0);
+        let interrupted = is_empty && self.interrupts.first().is_some();
         let code = self.clear_away().await?;
         words::summary(summary.as_ref(), home.as_ref(), copied.ok().flatten().as_ref(), self.request);
         match lost {
