@@ -184,7 +184,7 @@ fn ends_match<A: Address>(rule: &Rule, headers: &Headers<A>, ends: [u32; 2]) -> 
     if rule.family != headers.family && rule.family != 0 {
         return false;
     }
-    let (src, dst) = ((headers.src.words(), ends[0]), (headers.dst.words(), ends[1]));
+    let (src, dst) = ((&headers.src, ends[0]), (&headers.dst, ends[1]));
     if rule.conditions & COND_DIRECTED != 0
         && !(is_in::<A>(&rule.src, &rule.src_mask, rule.src_set, src)
             && is_in::<A>(&rule.dst, &rule.dst_mask, rule.dst_set, dst))
@@ -198,12 +198,13 @@ fn ends_match<A: Address>(rule: &Rule, headers: &Headers<A>, ends: [u32; 2]) -> 
 
 /// Whether an end, its address and its sets, is in a network and in sets.
 #[inline(always)]
-fn is_in<A: Address>(net: &[u32; 4], mask: &[u32; 4], set: u32, (address, sets): ([u32; 4], u32)) -> bool {
+fn is_in<A: Address>(net: &[u32; 4], mask: &[u32; 4], set: u32, (address, sets): (&A, u32)) -> bool {
     set & !sets == 0 && contains::<A>(net, mask, address)
 }
 
 #[inline(always)]
-fn contains<A: Address>(net: &[u32; 4], mask: &[u32; 4], address: [u32; 4]) -> bool {
+fn contains<A: Address>(net: &[u32; 4], mask: &[u32; 4], address: &A) -> bool {
+    let address = address.words();
     (address[0] ^ net[0]) & mask[0] == 0
         && (A::WORDS == 1
             || ((address[1] ^ net[1]) & mask[1] == 0

@@ -11,7 +11,7 @@ use crate::{
     counters,
     maps::{RULES, RULES_ACTIVE},
     settings::{RULES_ROOM, SAMPLING, SETS_ROOM},
-    work::Parked,
+    work::{self, Parked},
 };
 
 /// No rule of a group matches, and there are more.
@@ -47,10 +47,12 @@ pub(crate) fn accepted<A: Parked>(headers: &Headers<A>, direction: u8) -> bool {
 pub(crate) fn by_rules<A: Parked>(direction: u8) -> bool {
     // Read once: all groups are of the same table.
     let active = RULES_ACTIVE.get(0).copied().unwrap_or(0) & 1;
-    let ends = if SETS_ROOM.load() == 0 { 0 } else { A::ends(active) };
+    if SETS_ROOM.load() != 0 {
+        A::ends(active);
+    }
     let mut action = UNDECIDED;
     for group in 0..GROUPS {
-        action = A::by_group(active, group, u32::from(direction), ends);
+        action = A::by_group(active, group, u32::from(direction));
         if action != UNDECIDED {
             break;
         }
@@ -63,28 +65,30 @@ pub(crate) fn by_rules<A: Parked>(direction: u8) -> bool {
     false
 }
 
-/// Sets of source and destination of the headers in work memory, in the lower and the upper half.
+/// Puts the sets of source and destination of the headers in work memory beside them.
 #[inline(always)]
-pub(crate) fn ends<A: Parked>(active: u32) -> u64 {
+pub(crate) fn ends<A: Parked>(active: u32) -> Option<()> {
     if SETS_ROOM.load() == 0 {
-        return 0;
+        return None;
     }
-    let (Some(headers), Some(table)) = (A::headers(), RULES.get(active)) else { return 0 };
+    let (headers, table, ends) = (A::headers()?, RULES.get(active)?, work::ends()?);
+    *ends = [0; 2];
     // Frames that are not IP have MAC addresses in the place of addresses.
-    if table.sets == 0 || headers.family == 0 {
-        return 0;
+    if table.sets != 0 && headers.family != 0 {
+        let sets = |address: &A| address.masks().map_or(0, |[zero, one]| if active & 1 == 0 { *zero } else { *one });
+        ends[0] = sets(&headers.src);
+        ends[1] = sets(&headers.dst);
     }
-    let sets = |address: &A| address.masks().map_or(0, |[zero, one]| if active & 1 == 0 { *zero } else { *one });
-    u64::from(sets(&headers.src)) | u64::from(sets(&headers.dst)) << 32
+    Some(())
 }
 
 /// What one group of rules says: `ACTION_*`, or [`UNDECIDED`].
 #[inline(always)]
-pub(crate) fn by_group<A: Parked>(active: u32, group: u32, direction: u32, ends: u64) -> u32 {
+pub(crate) fn by_group<A: Parked>(active: u32, group: u32, direction: u32) -> u32 {
     if RULES_ROOM.load() == 0 {
         return u32::from(ACTION_ACCEPT);
     }
     let (Some(headers), Some(table)) = (A::headers(), RULES.get(active)) else { return u32::from(ACTION_ACCEPT) };
-    let ends = if SETS_ROOM.load() == 0 { [0; 2] } else { [ends as u32, (ends >> 32) as u32] };
+    let ends = if SETS_ROOM.load() == 0 { [0; 2] } else { work::ends().map_or([0; 2], |ends| *ends) };
     decided_by(table, group, headers, ends, direction as u8).map_or(UNDECIDED, u32::from)
 }

@@ -57,6 +57,8 @@ struct Scratch {
     bytes: [u8; SAMPLE_BYTES],
 }
 
+const _: () = assert!(size_of::<SampleHead>() % align_of::<HelloKey>() == 0 && size_of::<HelloKey>() <= SAMPLE_BYTES);
+
 /// Bits of `how` beside the protocol number.
 const EGRESS: u32 = 0x100;
 const IPV6: u32 = 0x200;
@@ -159,19 +161,27 @@ impl Place {
         if failed == 0 { Some(unsafe { bytes.assume_init() }) } else { None }
     }
 
-    /// Under which the connection is noted.
+    /// Under which the connection is noted. It is put together where samples are, before there is one: on the stack it would be
+    /// too much for kernels that allow all callers together 512 bytes, each rounded up to 32.
     #[inline(always)]
-    fn key(&self) -> Option<HelloKey> {
-        let addresses = if self.how & IPV6 != 0 {
-            let bytes: [u8; 32] = self.read(self.l3 + 8)?;
-            // SAFETY: same size, any bit pattern is valid.
-            unsafe { core::mem::transmute::<[u8; 32], [u64; 4]>(bytes) }
-        } else {
-            let bytes: [u8; 8] = self.read(self.l3 + 12)?;
-            [u64::from_ne_bytes(bytes), 0, 0, 0]
+    fn key(&self) -> Option<&'static HelloKey> {
+        // SAFETY: the helper has no preconditions.
+        let scratch = SAMPLE_SCRATCH.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })?;
+        // SAFETY: this CPU's scratch memory is used by one program at a time, and is long and aligned enough.
+        let key = unsafe { &mut *(&raw mut (*scratch).bytes).cast::<HelloKey>() };
+        key.addresses = [0; 4];
+        let (skb, to) = (self.skb.0.cast(), (&raw mut key.addresses).cast());
+        // SAFETY: there is room for the two addresses of either family.
+        let failed = unsafe {
+            if self.how & IPV6 != 0 {
+                bpf_skb_load_bytes(skb, self.l3 + 8, to, 32)
+            } else {
+                bpf_skb_load_bytes(skb, self.l3 + 12, to, 8)
+            }
         };
-        let ports = [(self.ports >> 16) as u16, self.ports as u16];
-        Some(HelloKey { addresses, ports, proto: self.how & 0xff })
+        key.ports = [(self.ports >> 16) as u16, self.ports as u16];
+        key.proto = self.how & 0xff;
+        if failed == 0 { Some(key) } else { None }
     }
 }
 

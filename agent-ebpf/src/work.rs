@@ -24,6 +24,7 @@ pub(crate) struct Work {
     link: Link,
     cell: u64,
     fragment: FragmentKey,
+    ends: [u32; 2],
 }
 
 /// This CPU's work memory. Each step makes references to single fields of it, never to the whole.
@@ -50,6 +51,8 @@ places! {
     fragment: FragmentKey,
     /// Link layer of the packet whose headers are parked.
     link: Link,
+    /// Sets of source and destination: kept here and not handed on, because kernels before 6.10 round each frame up.
+    ends: [u32; 2],
     /// A number to forget.
     cell: u64,
 }
@@ -62,25 +65,25 @@ pub(crate) trait Parked: Address + 'static {
     fn key() -> Option<&'static mut FlowKey<Self>>;
     /// Sets of an address in both tables; `None` when it is in none.
     fn masks(&self) -> Option<&'static SetMasks>;
-    /// Sets of source and destination, lower and upper half. This and the next are functions of their own, so that the
-    /// verifier walks through them once.
-    fn ends(active: u32) -> u64;
+    /// Finds the sets of source and destination. This and the next are functions of their own, so that the verifier walks
+    /// through them once.
+    fn ends(active: u32);
     /// What a group of rules says of the headers.
-    fn by_group(active: u32, group: u32, direction: u32, ends: u64) -> u32;
+    fn by_group(active: u32, group: u32, direction: u32) -> u32;
 }
 
 macro_rules! parked {
     ($address:ty, $headers:ident, $key:ident, $sets:ident, $ends:ident, $group:ident) => {
         #[inline(never)]
         #[unsafe(no_mangle)]
-        extern "C" fn $ends(active: u32) -> u64 {
-            filter::ends::<$address>(active)
+        extern "C" fn $ends(active: u32) -> u32 {
+            filter::ends::<$address>(active).is_some() as u32
         }
 
         #[inline(never)]
         #[unsafe(no_mangle)]
-        extern "C" fn $group(active: u32, group: u32, direction: u32, ends: u64) -> u32 {
-            filter::by_group::<$address>(active, group, direction, ends)
+        extern "C" fn $group(active: u32, group: u32, direction: u32) -> u32 {
+            filter::by_group::<$address>(active, group, direction)
         }
 
         impl Parked for $address {
@@ -103,13 +106,13 @@ macro_rules! parked {
             }
 
             #[inline(always)]
-            fn ends(active: u32) -> u64 {
-                $ends(active)
+            fn ends(active: u32) {
+                $ends(active);
             }
 
             #[inline(always)]
-            fn by_group(active: u32, group: u32, direction: u32, ends: u64) -> u32 {
-                $group(active, group, direction, ends)
+            fn by_group(active: u32, group: u32, direction: u32) -> u32 {
+                $group(active, group, direction)
             }
         }
     };

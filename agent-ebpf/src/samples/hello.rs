@@ -59,7 +59,7 @@ fn begin(place: Place, len: u32, total: u32) -> Option<Wanted> {
         let start = sequence(place)?;
         let key = place.key()?;
         // When it fails the rest of this hello is not seen; what came is read all the same.
-        let _ = HELLOS.insert(&key, &Hello { start, len: total }, 0);
+        let _ = HELLOS.insert(key, &Hello { start, len: total }, 0);
     }
     Some(Wanted { what: SAMPLE_TLS, most: total })
 }
@@ -67,7 +67,7 @@ fn begin(place: Place, len: u32, total: u32) -> Option<Wanted> {
 #[inline(always)]
 fn goes_on(place: Place) -> Option<Wanted> {
     let key = place.key()?;
-    let hello = HELLOS.get_ptr(&key)?;
+    let hello = HELLOS.get_ptr(key)?;
     // SAFETY: at worst it is reused for another connection meanwhile.
     let hello = unsafe { *hello };
     let into = sequence(place)?.wrapping_sub(hello.start);
@@ -100,13 +100,13 @@ pub(super) fn quic(place: Place) -> Option<Wanted> {
     let version = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
     let initial = initial(version)?;
     let key = place.key()?;
-    let known = HELLOS.get_ptr(&key).is_some();
+    let known = HELLOS.get_ptr(key).is_some();
     if known && first & 0x30 != initial {
         return None;
     }
     if !known {
         // When it fails packets with short headers are not recognised as QUIC.
-        let _ = HELLOS.insert(&key, &Hello { start: 0, len: 0 }, 0);
+        let _ = HELLOS.insert(key, &Hello { start: 0, len: 0 }, 0);
     }
     Some(Wanted { what: SAMPLE_QUIC, most: SAMPLE_BYTES as u32 })
 }
@@ -124,7 +124,7 @@ const fn initial(version: u32) -> Option<u8> {
 #[inline(always)]
 fn short(place: Place) -> Option<Wanted> {
     let key = place.key()?;
-    let hello = HELLOS.get_ptr_mut(&key)?;
+    let hello = HELLOS.get_ptr_mut(key)?;
     // SAFETY: the entry stays while the program runs; a mark that is lost means one sample more.
     unsafe {
         if (*hello).start != 0 {

@@ -194,7 +194,7 @@ impl Loaded {
         way.fill(&mut ebpf)?;
         let before = processor_time()?;
         let program: &mut SchedClassifier = ebpf.program_mut("ingress_l2").context("ingress_l2")?.try_into()?;
-        program.load()?;
+        program.load().with_context(|| format!("the kernel refuses the program for {}", way.label))?;
         let load = processor_time()?.saturating_sub(before);
         let program = Program::of(program)?;
         let rings = RINGS.iter().filter_map(|name| ebpf.take_map(name)).map(RingBuf::try_from);
