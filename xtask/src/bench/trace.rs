@@ -58,25 +58,25 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     // The namespace that is looked at sends to the other one, and drops what comes to its closed port.
     let addresses = [SocketAddr::new(pair.v4(1), SINK), SocketAddr::new(pair.v4(2), CLOSED)];
     pair.a.run(move || sink(addresses[0]))?;
-    let others: Vec<u32> = account()?.into_keys().collect();
+    let others: Vec<u32> = account().into_keys().collect();
     let capture = Capture::new(&program, "flows").of(&pair.b, "b0").args("--max-time 0").args(&args.options);
     let running = capture.start()?;
     println!("options {:?}, {} s of each kind of traffic over a veth pair", args.options, args.seconds);
     for kind in [Kind::Bulk, Kind::Short, Kind::Refused] {
-        let before = account()?;
+        let before = account();
         let begun = Instant::now();
         let from = if kind == Kind::Refused { &pair.a } else { &pair.b };
         let done = from.run(|| kind.send(addresses, Duration::from_secs(args.seconds)))?;
         let took = begun.elapsed();
         println!("\n{}: {done:.0} a second", kind.what());
-        print(&before, &account()?, &others, took);
+        print(&before, &account(), &others, took);
     }
     running.stop()?;
     Ok(())
 }
 
 /// All programs that are loaded, by number.
-fn account() -> Result<Account> {
+fn account() -> Account {
     let mut account = Account::new();
     for program in loaded_programs() {
         // A program may go between being listed and being asked.
@@ -84,7 +84,7 @@ fn account() -> Result<Account> {
         let name = program.name_as_str().unwrap_or("?").to_owned();
         account.insert(program.id(), (name, program.run_count(), program.run_time()));
     }
-    Ok(account)
+    account
 }
 
 fn print(before: &Account, after: &Account, others: &[u32], took: Duration) {

@@ -82,7 +82,9 @@ pub(super) fn run(args: &Args, object: &[u8], before: Option<&[u8]>) -> Result<(
     }
     let frames = frames();
     print!("\n{:16} {:>9}", "known flow", "load ms");
-    frames.iter().for_each(|(label, _)| print!(" {label:>16}"));
+    for (label, _) in &frames {
+        print!(" {label:>16}");
+    }
     println!();
     let columns: Vec<Vec<u64>> =
         frames.iter().map(|(_, frame)| column(args, &mut loaded, frame)).collect::<Result<_>>()?;
