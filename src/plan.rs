@@ -117,7 +117,7 @@ fn flows_anywhere(args: &FlowsArgs, groups: &[Options], around: &Surroundings) -
     plan.config.cache_active_timeout = args.cache_active_timeout;
     plan.config.cache_max_flows = args.cache_max_flows;
     plan.config.observations = args.observations == Some(true);
-    plan.add(&args.features, &wanted::filter(&args.language, &args.objects)?)?;
+    plan.add(&args.features, &wanted::filter(&args.language, &args.objects)?);
     Ok(plan)
 }
 
@@ -131,7 +131,7 @@ fn packets_anywhere(args: &PacketsArgs, groups: &[Options], around: &Surrounding
     }
     plan.config.snaplen = args.snaplen;
     plan.config.buffer_size = args.buffer_size;
-    plan.add(&args.features, &wanted::filter(&args.language, &args.objects)?)?;
+    plan.add(&args.features, &wanted::filter(&args.language, &args.objects)?);
     if plan.config.rules.is_empty() && !plan.config.drops_only {
         plan.notices.push(unfiltered(args.snaplen));
     }
@@ -140,9 +140,9 @@ fn packets_anywhere(args: &PacketsArgs, groups: &[Options], around: &Surrounding
 
 impl Plan {
     /// Adds features and filter.
-    fn add(&mut self, features: &FeatureArgs, filter: &Filter) -> Result<(), Error> {
+    fn add(&mut self, features: &FeatureArgs, filter: &Filter) {
         self.notices.extend(wanted::notices(self.config.mode, features));
-        self.sets = wanted::apply(&mut self.config, features, filter)?;
+        self.sets = wanted::apply(&mut self.config, features, filter);
         if self.config.features.contains(&Feature::UdnMapping) && self.config.netns == NetNs::Current && !features.all()
         {
             // Secondary interfaces are in the pods' own namespaces only.
@@ -153,8 +153,7 @@ impl Plan {
             SetSource::Object(_) => Vec::new(),
         };
         self.config.sets = self.sets.iter().map(addresses).collect();
-        self.what = words::with_filter(std::mem::take(&mut self.what), self.config.drops_only, filter);
-        Ok(())
+        self.what = with_filter(std::mem::take(&mut self.what), self.config.drops_only, filter);
     }
 }
 

@@ -34,7 +34,9 @@ pub(crate) fn run(args: &ViewArgs, groups: &[Options], context: &Context) -> Out
     let language = plan::wanted::filter(&args.language, &ObjectArgs::default())?;
     if let Some(object) = language.needs_objects().first() {
         let text = format!("{}: labels and containers are known only while a capture runs", escape(&object.name));
-        return Err(Error::usage(text).hint("names of pods, workloads, services, namespaces and nodes stand in the file"));
+        return Err(
+            Error::usage(text).hint("names of pods, workloads, services, namespaces and nodes stand in the file")
+        );
     }
     let what = what(args, groups, &language);
     let mut sieve = Sieve::new(language, None);

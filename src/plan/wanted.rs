@@ -105,14 +105,7 @@ const fn like(kind: ObjectKind) -> &'static str {
 }
 
 /// Puts features and filter into the configuration; returns the sets that its rules refer to.
-///
-/// # Errors
-/// More objects than the kernel has sets for.
-pub(super) fn apply(
-    config: &mut CaptureConfig,
-    features: &FeatureArgs,
-    filter: &Filter,
-) -> Result<Vec<SetSource>, Error> {
+pub(super) fn apply(config: &mut CaptureConfig, features: &FeatureArgs, filter: &Filter) -> Vec<SetSource> {
     config.features = features.wanted();
     if config.mode == Mode::Packets {
         config.features.retain(|feature| is_of_packets(*feature));
@@ -120,7 +113,7 @@ pub(super) fn apply(
     config.drops_only = features.drops_only();
     config.dns_ports = if config.features.contains(&Feature::Dns) { features.dns_ports() } else { Vec::new() };
     if filter.is_empty() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     let Split { rules, sets, after, drops_only } = filter.split(config.mode).within(&config.rules);
     config.rules = rules;
@@ -131,7 +124,7 @@ pub(super) fn apply(
             config.features.push(Feature::PktDrop);
         }
     }
-    Ok(sets)
+    sets
 }
 
 /// What adds something to packets.
@@ -143,9 +136,8 @@ const fn is_of_packets(feature: Feature) -> bool {
 pub(super) fn notices(mode: Mode, features: &FeatureArgs) -> Vec<String> {
     let mut notices = features.notices();
     if mode == Mode::Packets {
-        let of_flows = features.named().into_iter().filter(|(_, feature, asked)| {
-            *asked == Some(true) && !is_of_packets(*feature)
-        });
+        let of_flows =
+            features.named().into_iter().filter(|(_, feature, asked)| *asked == Some(true) && !is_of_packets(*feature));
         notices.extend(of_flows.map(|(name, ..)| format!("--{name}: adds to flows; packets hold what they hold")));
     }
     notices

@@ -77,12 +77,7 @@ impl<K: Pod, V: Pod> Drain<K, V> {
         self.by_batches(LOOKUP_BATCH, map, &mut each)
     }
 
-    fn by_batches(
-        &mut self,
-        command: i32,
-        map: BorrowedFd<'_>,
-        each: &mut impl FnMut(&K, &V),
-    ) -> io::Result<usize> {
+    fn by_batches(&mut self, command: i32, map: BorrowedFd<'_>, each: &mut impl FnMut(&K, &V)) -> io::Result<usize> {
         let mut cursor = [0u64; 2];
         let mut first = true;
         let mut total = 0;

@@ -22,6 +22,7 @@ use crate::{
 };
 
 /// What a container of agents is allowed.
+#[expect(clippy::struct_excessive_bools, reason = "each is a right of its own")]
 pub(super) struct Rights {
     /// Added to none.
     pub(super) capabilities: Vec<&'static str>,

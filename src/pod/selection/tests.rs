@@ -4,9 +4,12 @@ use flow::filter::ObjectKind;
 
 use super::*;
 
-/// Objects of a made-up cluster by name; `None` as long as they have not been listed.
+/// Addresses of objects by name.
+type Listed = BTreeMap<String, BTreeSet<IpAddr>>;
+
+/// A made-up cluster: its version, and its objects; `None` as long as they have not been listed.
 #[derive(Clone, Debug, Default)]
-struct Cluster(Rc<RefCell<(u64, Option<BTreeMap<String, BTreeSet<IpAddr>>>)>>);
+struct Cluster(Rc<RefCell<(u64, Option<Listed>)>>);
 
 impl Cluster {
     fn set(&self, objects: &[(&str, &[&str])]) {

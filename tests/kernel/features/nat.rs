@@ -29,21 +29,20 @@ impl Routed {
     /// router's.
     fn new(net: u8, family: &str, rules: &str) -> Result<Self> {
         let [client, router, server] = [Netns::new("client")?, Netns::new("router")?, Netns::new("server")?];
-        let routed = Self { client, router, server, net };
-        routed.join(&routed.client, "client", 1)?;
-        routed.join(&routed.server, "server", 2)?;
+        let lan = Self { client, router, server, net };
+        lan.join(&lan.client, "client", 1)?;
+        lan.join(&lan.server, "server", 2)?;
         for name in ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"] {
-            routed.router.sysctl(name, "1")?;
+            lan.router.sysctl(name, "1")?;
         }
         let is_v4 = family == "ip";
-        let words =
-            [("VIP", routed.vip(is_v4)), ("SERVER", routed.server(is_v4)), ("ROUTER", routed.address(is_v4, 2, 9))];
+        let words = [("VIP", lan.vip(is_v4)), ("SERVER", lan.server(is_v4)), ("ROUTER", lan.address(is_v4, 2, 9))];
         let rules =
             words.iter().fold(rules.to_owned(), |rules, (word, address)| rules.replace(word, &address.to_string()));
-        let (prefix, length) = (routed.address(is_v4, 2, 9), if is_v4 { 24 } else { 64 });
-        routed.router.ip(&format!("addr add {prefix}/{length} dev server {}", if is_v4 { "" } else { "nodad" }))?;
-        routed.nft(&format!("table {family} nat {{ {rules} }}"))?;
-        Ok(routed)
+        let (prefix, length) = (lan.address(is_v4, 2, 9), if is_v4 { 24 } else { 64 });
+        lan.router.ip(&format!("addr add {prefix}/{length} dev server {}", if is_v4 { "" } else { "nodad" }))?;
+        lan.nft(&format!("table {family} nat {{ {rules} }}"))?;
+        Ok(lan)
     }
 
     fn join(&self, end: &Netns, name: &str, subnet: u8) -> Result<()> {
@@ -182,13 +181,13 @@ const DNAT: &str = "chain in { type nat hook prerouting priority -100; \
 fn a_service_like_address_and_the_server_behind_it_are_named_by_all_four_directions() {
     needs!("nft", "ip");
     let _turn = need::beside_others().unwrap();
-    let routed = Routed::new(71, "ip", DNAT).unwrap();
-    let capture = routed.capture().start().unwrap();
-    let (vip, server) = (routed.vip(true), routed.server(true));
-    let tcp = routed.connect((vip, 80).into(), (server, 8080).into()).unwrap();
-    let udp = routed.ask((vip, 53).into(), (server, 5353).into()).unwrap();
+    let lan = Routed::new(71, "ip", DNAT).unwrap();
+    let capture = lan.capture().start().unwrap();
+    let (vip, server) = (lan.vip(true), lan.server(true));
+    let tcp = lan.connect((vip, 80).into(), (server, 8080).into()).unwrap();
+    let udp = lan.ask((vip, 53).into(), (server, 5353).into()).unwrap();
     // Without translation there is no other side.
-    let plain = routed.ask((server, 7000).into(), (server, 7000).into()).unwrap();
+    let plain = lan.ask((server, 7000).into(), (server, 7000).into()).unwrap();
     let records = records(capture);
     check(&records, 6, truth(&tcp).unwrap());
     check(&records, 17, udp);
@@ -204,14 +203,14 @@ fn source_translation_and_both_translations_name_the_client_as_the_server_sees_i
         "{DNAT} chain out {{ type nat hook postrouting priority 100; \
          udp dport 7000 snat to ROUTER:9000; oifname \"server\" masquerade; }}"
     );
-    let routed = Routed::new(72, "ip", &rules).unwrap();
-    let capture = routed.capture().start().unwrap();
-    let (vip, server) = (routed.vip(true), routed.server(true));
-    let both = routed.connect((vip, 80).into(), (server, 8080).into()).unwrap();
-    let masqueraded = routed.connect((server, 8081).into(), (server, 8081).into()).unwrap();
-    let source = routed.ask((server, 7000).into(), (server, 7000).into()).unwrap();
+    let lan = Routed::new(72, "ip", &rules).unwrap();
+    let capture = lan.capture().start().unwrap();
+    let (vip, server) = (lan.vip(true), lan.server(true));
+    let both = lan.connect((vip, 80).into(), (server, 8080).into()).unwrap();
+    let masqueraded = lan.connect((server, 8081).into(), (server, 8081).into()).unwrap();
+    let source = lan.ask((server, 7000).into(), (server, 7000).into()).unwrap();
     let records = records(capture);
-    assert_eq!(source.1.0, (routed.address(true, 2, 9), 9000).into(), "the rule itself");
+    assert_eq!(source.1.0, (lan.address(true, 2, 9), 9000).into(), "the rule itself");
     check(&records, 6, truth(&both).unwrap());
     check(&records, 6, truth(&masqueraded).unwrap());
     check(&records, 17, source);
@@ -224,11 +223,11 @@ fn ipv6_is_translated_and_named_like_ipv4() {
     let rules = "chain in { type nat hook prerouting priority -100; ip6 daddr VIP tcp dport 80 dnat to [SERVER]:8080; \
                  ip6 daddr VIP udp dport 53 dnat to [SERVER]:5353; } \
                  chain out { type nat hook postrouting priority 100; oifname \"server\" masquerade; }";
-    let routed = Routed::new(73, "ip6", rules).unwrap();
-    let capture = routed.capture().start().unwrap();
-    let (vip, server) = (routed.vip(false), routed.server(false));
-    let tcp = routed.connect((vip, 80).into(), (server, 8080).into()).unwrap();
-    let udp = routed.ask((vip, 53).into(), (server, 5353).into()).unwrap();
+    let lan = Routed::new(73, "ip6", rules).unwrap();
+    let capture = lan.capture().start().unwrap();
+    let (vip, server) = (lan.vip(false), lan.server(false));
+    let tcp = lan.connect((vip, 80).into(), (server, 8080).into()).unwrap();
+    let udp = lan.ask((vip, 53).into(), (server, 5353).into()).unwrap();
     let records = records(capture);
     check(&records, 6, truth(&tcp).unwrap());
     check(&records, 17, udp);
@@ -238,9 +237,9 @@ fn ipv6_is_translated_and_named_like_ipv4() {
 fn a_connection_from_before_the_capture_is_known() {
     needs!("nft", "ip");
     let _turn = need::beside_others().unwrap();
-    let routed = Routed::new(74, "ip", DNAT).unwrap();
-    let sockets = routed.connect((routed.vip(true), 80).into(), (routed.server(true), 8080).into()).unwrap();
-    let capture = routed.capture().start().unwrap();
+    let lan = Routed::new(74, "ip", DNAT).unwrap();
+    let sockets = lan.connect((lan.vip(true), 80).into(), (lan.server(true), 8080).into()).unwrap();
+    let capture = lan.capture().start().unwrap();
     exchange(&sockets.0, &sockets.1).unwrap();
     check(&records(capture), 6, truth(&sockets).unwrap());
 }
@@ -249,16 +248,16 @@ fn a_connection_from_before_the_capture_is_known() {
 fn a_connection_is_named_when_the_kernel_has_forgotten_it() {
     needs!("nft", "ip");
     let _turn = need::beside_others().unwrap();
-    let routed = Routed::new(75, "ip", DNAT).unwrap();
+    let lan = Routed::new(75, "ip", DNAT).unwrap();
     for name in ["net/netfilter/nf_conntrack_udp_timeout", "net/netfilter/nf_conntrack_udp_timeout_stream"] {
-        routed.router.sysctl(name, "1").unwrap();
+        lan.router.sysctl(name, "1").unwrap();
     }
-    let capture = routed.capture().args("--cache-active-timeout 4s").start().unwrap();
+    let capture = lan.capture().args("--cache-active-timeout 4s").start().unwrap();
     // The first record is made early: the question comes after it.
     std::thread::sleep(Duration::from_millis(600));
-    let question = routed.ask((routed.vip(true), 53).into(), (routed.server(true), 5353).into()).unwrap();
+    let question = lan.ask((lan.vip(true), 53).into(), (lan.server(true), 5353).into()).unwrap();
     std::thread::sleep(Duration::from_millis(2200));
-    let table = need::output_of(routed.router.command("cat").arg("/proc/net/nf_conntrack")).unwrap();
+    let table = need::output_of(lan.router.command("cat").arg("/proc/net/nf_conntrack")).unwrap();
     assert!(!table.contains("dport=53 "), "the kernel has not forgotten it: {table}");
     check(&records(capture), 17, question);
 }
@@ -267,10 +266,10 @@ fn a_connection_is_named_when_the_kernel_has_forgotten_it() {
 fn without_events_lists_are_read_and_that_is_said() {
     needs!("nft", "ip");
     let _turn = need::beside_others().unwrap();
-    let routed = Routed::new(78, "ip", DNAT).unwrap();
-    routed.router.sysctl("net/netfilter/nf_conntrack_events", "0").unwrap();
-    let capture = routed.capture().start().unwrap();
-    let sockets = routed.connect((routed.vip(true), 80).into(), (routed.server(true), 8080).into()).unwrap();
+    let lan = Routed::new(78, "ip", DNAT).unwrap();
+    lan.router.sysctl("net/netfilter/nf_conntrack_events", "0").unwrap();
+    let capture = lan.capture().start().unwrap();
+    let sockets = lan.connect((lan.vip(true), 80).into(), (lan.server(true), 8080).into()).unwrap();
     for _ in 0..10 {
         std::thread::sleep(Duration::from_millis(250));
         exchange(&sockets.0, &sockets.1).unwrap();
@@ -287,18 +286,18 @@ fn what_the_kernel_had_no_room_to_tell_is_read_anew_and_said() {
         return need::skip("a flood of 60,000 connections takes too long here");
     }
     let _turn = need::beside_others().unwrap();
-    let routed = Routed::new(79, "ip", DNAT).unwrap();
-    let (vip, server) = (routed.vip(true), routed.server(true));
-    let capture = routed.capture().args("--protocol TCP").start().unwrap();
+    let lan = Routed::new(79, "ip", DNAT).unwrap();
+    let (vip, server) = (lan.vip(true), lan.server(true));
+    let capture = lan.capture().args("--protocol TCP").start().unwrap();
     capture.signal(libc::SIGSTOP);
-    let flood = routed.client.run(|| {
+    let flood = lan.client.run(|| {
         for port in 2000..62_000 {
-            UdpSocket::bind((routed.address(true, 1, 2), port))?.send_to(b"question", (vip, 53))?;
+            UdpSocket::bind((lan.address(true, 1, 2), port))?.send_to(b"question", (vip, 53))?;
         }
         Ok(())
     });
     flood.unwrap();
-    let sockets = routed.connect((vip, 80).into(), (server, 8080).into()).unwrap();
+    let sockets = lan.connect((vip, 80).into(), (server, 8080).into()).unwrap();
     capture.signal(libc::SIGCONT);
     for _ in 0..12 {
         std::thread::sleep(Duration::from_millis(250));
@@ -314,12 +313,11 @@ fn echoes_are_matched_by_their_addresses() {
     needs!("nft", "ip", "ping");
     let _turn = need::beside_others().unwrap();
     let rules = "chain out { type nat hook postrouting priority 100; oifname \"server\" masquerade; }";
-    let routed = Routed::new(76, "ip", rules).unwrap();
-    let capture = routed.capture().start().unwrap();
-    lab::sockets::ping(&routed.client, routed.server(true), 2).unwrap();
+    let lan = Routed::new(76, "ip", rules).unwrap();
+    let capture = lan.capture().start().unwrap();
+    lab::sockets::ping(&lan.client, lan.server(true), 2).unwrap();
     let records = records(capture);
-    let [client, server, router] =
-        [(1, 2), (2, 2), (2, 1)].map(|(net, host)| routed.address(true, net, host).to_string());
+    let [client, server, router] = [(1, 2), (2, 2), (2, 1)].map(|(net, host)| lan.address(true, net, host).to_string());
     for (source, destination, other) in [(&client, &server, [&router, &server]), (&server, &router, [&server, &client])]
     {
         let found = records.iter().find(|record| record["SrcAddr"] == **source && record["DstAddr"] == **destination);
@@ -334,9 +332,9 @@ fn echoes_are_matched_by_their_addresses() {
 fn a_row_of_a_namespace_behind_a_veth_pair_names_what_its_node_translates() {
     needs!("nft", "ip");
     let _turn = need::beside_others().unwrap();
-    let routed = Routed::new(77, "ip", DNAT).unwrap();
+    let lan = Routed::new(77, "ip", DNAT).unwrap();
     let capture = flows().args("--enable-pkt-translation --netns all --interfaces eth0").start().unwrap();
-    let sockets = routed.connect((routed.vip(true), 80).into(), (routed.server(true), 8080).into()).unwrap();
+    let sockets = lan.connect((lan.vip(true), 80).into(), (lan.server(true), 8080).into()).unwrap();
     // Only the ends of the veth pairs in the client's and in the server's namespace are looked at.
     check(&records(capture), 6, truth(&sockets).unwrap());
 }

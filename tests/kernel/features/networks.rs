@@ -9,13 +9,13 @@ use crate::flows;
 
 /// Two "pods" with a first interface each to a common "node", and a second one each on a network of its own, where both have
 /// the same address and the same peer's address.
-struct Pods {
+struct Net {
     node: Netns,
     pods: [Netns; 2],
     peers: [Netns; 2],
 }
 
-impl Pods {
+impl Net {
     fn new(net: u8) -> Self {
         let [node, red, blue, red_peer, blue_peer] =
             ["node", "red", "blue", "redpeer", "bluepeer"].map(|label| Netns::new(label).unwrap());
@@ -68,7 +68,7 @@ fn second_interfaces_of_pods_are_seen_and_equal_addresses_of_two_networks_are_se
     }
     let _turn = need::beside_others().unwrap();
     let net = 83;
-    let pods = Pods::new(net);
+    let pods = Net::new(net);
     let capture = flows().args("--netns all --interfaces net1,eth0 --enable-udn-mapping").start().unwrap();
     let address = format!("192.168.{net}.3:7100").parse().unwrap();
     for (number, sizes) in [[100, 100, 100].as_slice(), &[700]].into_iter().enumerate() {
