@@ -97,10 +97,10 @@ fn run(parsed: Parsed) -> u8 {
 fn dispatch(command: Command, matches: Option<&ArgMatches>, context: &Context) -> Outcome {
     let groups = || matches.map(cli::groups).unwrap_or_default();
     match command {
-        Command::Flows(args) if args.language.explain == Some(true) => {
+        Command::Flows(args) if args.objects.explain == Some(true) => {
             explain(&plan::explain(Mode::Flows, &args.language, &args.objects)?)
         }
-        Command::Packets(args) if args.language.explain == Some(true) => {
+        Command::Packets(args) if args.objects.explain == Some(true) => {
             explain(&plan::explain(Mode::Packets, &args.language, &args.objects)?)
         }
         Command::Flows(args) if plan::is_local(&args.capture) => {

@@ -18,6 +18,9 @@ pub struct FlowsArgs {
     /// Traffic by object.
     #[command(flatten)]
     pub objects: ObjectArgs,
+    /// What to find out besides.
+    #[command(flatten)]
+    pub features: FeatureArgs,
     /// What both kinds of capture have.
     #[command(flatten)]
     pub capture: CaptureArgs,
@@ -36,9 +39,6 @@ pub struct FlowsArgs {
     /// Where the cluster is.
     #[command(flatten)]
     pub kube: KubeArgs,
-    /// What to find out besides.
-    #[command(flatten)]
-    pub features: FeatureArgs,
 }
 
 /// Arguments of `packets`.
@@ -53,6 +53,9 @@ pub struct PacketsArgs {
     /// Traffic by object.
     #[command(flatten)]
     pub objects: ObjectArgs,
+    /// What to find out besides.
+    #[command(flatten)]
+    pub features: FeatureArgs,
     /// What both kinds of capture have.
     #[command(flatten)]
     pub capture: CaptureArgs,
@@ -71,9 +74,6 @@ pub struct PacketsArgs {
     /// Where the cluster is.
     #[command(flatten)]
     pub kube: KubeArgs,
-    /// What to find out besides.
-    #[command(flatten)]
-    pub features: FeatureArgs,
 }
 
 /// What both kinds of capture have.

@@ -19,8 +19,8 @@ Also kubectl's: --cluster --user --server --token --as-group --as-uid
   --insecure-skip-tls-verify --request-timeout --proxy-url
 Objects at the other end: --peer-pod --peer-workload --peer-service
   --peer-namespace-of --peer-selector --peer-node --peer-container
-Known from NetObserv, not built yet: --enable-openssl --tls-keylog (and others of
-  plain text); they say so, and the capture goes on";
+Known from NetObserv, not built yet: --enable-openssl, --tls-keylog and others of
+  plain text; they say so, and the capture goes on";
 
 pub(super) const KUBE: &str = "\
 Also kubectl's: --cluster --user --server --token --as-group --as-uid
@@ -31,7 +31,9 @@ pub(super) const FLOWS: &str = "\
 Examples:
   oc-netobserv flows
   oc-netobserv flows --protocol TCP --port 443 --node-selector zone=a
-  oc-netobserv flows --port 53 or --protocol ICMP
+  oc-netobserv flows --enable-pkt-drop --enable-rtt --enable-dns
+  oc-netobserv flows --drops --namespace-of shop
+  oc-netobserv flows --filter 'dst.port = 443 and rtt > 5ms' --enable-rtt
   oc-netobserv flows -o json --max-time 30s | jq .DstK8S_OwnerName
   oc-netobserv flows --background --max-time 1h
   oc-netobserv flows --local --port 22 --action Reject
@@ -46,6 +48,8 @@ pub(super) const PACKETS: &str = "\
 Examples:
   oc-netobserv packets --protocol TCP --port 8443
   oc-netobserv packets --snaplen 96 --port 53 or --protocol ICMP
+  oc-netobserv packets --workload deploy/web --peer-namespace-of payments
+  oc-netobserv packets --filter 'host 10.0.0.1 and tcp port 443'
   oc-netobserv packets --port 80 -w - | wireshark -k -i -
   oc-netobserv packets --local --port 80 -o wide
 
@@ -98,6 +102,7 @@ pub(super) const VIEW: &str = "\
 Examples:
   oc-netobserv view output/flow/2026-06-22T101112Z.db
   oc-netobserv view output/pcap/2026-06-22T101112Z.pcapng --port 53
+  oc-netobserv view output/flow/2026-06-22T101112Z.db --filter 'bytes > 1MB'
   oc-netobserv view output/flow/2026-06-22T101112Z.json -o wide
 
 Needs no rights. A file that a killed capture left is repaired first.";

@@ -14,15 +14,15 @@ pub struct LanguageArgs {
     /// NetObserv's name for it; of several one must hold
     #[arg(long, value_name = "EXPR")]
     pub query: Vec<String>,
-    /// Print what of it runs in the kernel and what after it; touch nothing
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
-    pub explain: Option<bool>,
 }
 
 /// Traffic of objects of the cluster.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Traffic by object (repeatable; --peer-... is the other end)")]
 pub struct ObjectArgs {
+    /// Print what of it runs in the kernel and what after it; touch nothing
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true, help_heading = "Filter language (see docs/filter.md)")]
+    pub explain: Option<bool>,
     /// Pod, as shop/web-0
     #[arg(long, value_name = "POD")]
     pod: Vec<String>,

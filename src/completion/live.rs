@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::FromArgMatches as _;
-use k8s_openapi::api::core::v1::{Namespace, Node};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Service};
 use kube::{Api, ResourceExt, api::ListParams};
 use tokio::time;
 
@@ -59,10 +59,21 @@ async fn ask(kind: Kind, kube: &KubeArgs) -> Option<Vec<String>> {
             let hosts = list.iter().filter_map(|node| node.labels().get("kubernetes.io/hostname"));
             Some(hosts.map(|host| format!("kubernetes.io/hostname={host}")).collect())
         }
+        Kind::NodeNames => {
+            let list = Api::<Node>::all(client).list_metadata(&all).await.ok()?;
+            Some(list.iter().map(ResourceExt::name_any).collect())
+        }
+        Kind::Pods => Some(places(Api::<Pod>::all(client).list_metadata(&all).await.ok()?.iter())),
+        Kind::Services => Some(places(Api::<Service>::all(client).list_metadata(&all).await.ok()?.iter())),
         Kind::Captures => {
             let captures = captures::list(&client).await.ok()?;
             Some(captures.into_iter().map(|capture| capture.id).collect())
         }
         Kind::Contexts | Kind::Clusters | Kind::Users => None,
     }
+}
+
+/// `namespace/name` of each.
+fn places<'a, K: ResourceExt + 'a>(objects: impl Iterator<Item = &'a K>) -> Vec<String> {
+    objects.map(|object| format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())).collect()
 }

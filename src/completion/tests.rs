@@ -28,7 +28,7 @@ fn commands_come_first() {
 
 #[test]
 fn options_of_the_command_in_either_spelling() {
-    assert_eq!(words_for("flows --node"), ["--node-selector"]);
+    assert_eq!(words_for("flows --node"), ["--node", "--node-selector"]);
     assert_eq!(words_for("flows --cache_max"), ["--cache-max-flows"]);
     assert_eq!(words_for("packets --port 80 --snap"), ["--snaplen"]);
     assert_eq!(words_for("attach --log"), ["--log-level"]);

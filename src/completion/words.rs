@@ -17,6 +17,11 @@ pub(super) enum Kind {
     Namespaces,
     /// As a node selector.
     Nodes,
+    NodeNames,
+    /// `namespace/name`.
+    Pods,
+    /// `namespace/name`.
+    Services,
     Captures,
     Contexts,
     Clusters,
@@ -105,7 +110,10 @@ fn takes_next<'a>(command: &'a Command, root: &'a Command, word: &str) -> Option
 fn values(arg: &Arg, prefix: &str, before: &str) -> Wanted {
     let live = |kind| Wanted::Live { kind, prefix: prefix.to_owned(), before: before.to_owned() };
     match arg.get_id().as_str() {
-        "namespace" => live(Kind::Namespaces),
+        "namespace" | "namespace_of" | "peer_namespace_of" => live(Kind::Namespaces),
+        "node" | "peer_node" => live(Kind::NodeNames),
+        "pod" | "peer_pod" => live(Kind::Pods),
+        "service" | "peer_service" => live(Kind::Services),
         "node_selector" => live(Kind::Nodes),
         "context" => live(Kind::Contexts),
         "cluster" => live(Kind::Clusters),
