@@ -6,8 +6,8 @@
 use aya_ebpf::{Global, helpers::bpf_probe_read_kernel};
 
 use crate::members::{
-    MISSING, OFF_DEV_ND_NET, OFF_NET_COOKIE, OFF_SK_DADDR, OFF_SK_DPORT, OFF_SK_FAMILY, OFF_SK_NET, OFF_SK_NUM,
-    OFF_SK_RCV_SADDR, OFF_SK_STATE, OFF_SK_V6_DADDR, OFF_SK_V6_RCV_SADDR,
+    MISSING, OFF_NET_COOKIE, OFF_SK_DADDR, OFF_SK_DPORT, OFF_SK_FAMILY, OFF_SK_NET, OFF_SK_NUM, OFF_SK_RCV_SADDR,
+    OFF_SK_STATE, OFF_SK_V6_DADDR, OFF_SK_V6_RCV_SADDR,
 };
 
 /// 0: all namespaces, told apart by their keys. 1: only the one whose key is `HOME_NETNS`, which is told as 0. 2: that one as
@@ -43,12 +43,6 @@ pub(crate) fn netns(net: usize) -> Option<u32> {
         1 => None,
         _ => Some(key),
     }
-}
-
-/// Namespace of a `net_device`; see [`netns`].
-#[inline(always)]
-pub(crate) fn netns_of_device(device: usize) -> Option<u32> {
-    netns(read::<usize>(device, &OFF_DEV_ND_NET)?)
 }
 
 /// Namespace of a `sock`; see [`netns`].
