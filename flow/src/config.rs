@@ -153,24 +153,31 @@ impl CaptureConfig {
         const KNOWN: u64 = 6 * 400;
         /// Batches that are put together, and scratch memory of 128 CPUs.
         const PACKETS: u64 = 48 << 20;
-        /// Both sides of translated connections, 229,376 of them, and the table from which they move when it grows.
-        const TRANSLATIONS: u64 = 48 << 20;
-        /// Both generations of drops, their ring, what waits for the end of the interval; the copies of dropped packets take less.
-        const DROPS: u64 = 28 << 20;
         /// Sets of addresses: buckets, the old and the new entries for a moment, and what the agent knows of them.
         const SETS: u64 = 32 << 20;
-        /// 65,536 sockets of TCP in the kernel (200 bytes), in the agent (600), and those that have closed lately.
-        const SOCKETS: u64 = 64 << 20;
+        /// What features take at most, maps, rings and tables.
+        const FEATURES: [(Feature, u64); 6] = [
+            // Both generations, their ring, what waits for the end of the interval; copies of dropped packets take less.
+            (Feature::PktDrop, 28 << 20),
+            // Both sides of 229,376 translated connections, and the table from which they move when it grows.
+            (Feature::PktTranslation, 48 << 20),
+            // 65,536 sockets of TCP in the kernel (200 bytes), in the agent (600), and those that have closed lately.
+            (Feature::Rtt, 64 << 20),
+            // The ring, and under a flood queries that wait and messages that are told.
+            (Feature::Dns, 94 << 20),
+            // The ring, and hellos that are put together or known.
+            (Feature::Tls, 34 << 20),
+            // Sockets in the kernel and in the agent, processes and their containers.
+            (Feature::Process, 48 << 20),
+        ];
         let flows = u64::from(self.cache_max_flows);
-        let follows = self.mode == Mode::Flows && self.features.contains(&Feature::Rtt);
-        let drops = self.features.contains(&Feature::PktDrop);
-        let translates = self.mode == Mode::Flows && self.features.contains(&Feature::PktTranslation);
+        let begins =
+            |feature| self.features.contains(&feature) && (self.mode == Mode::Flows || feature == Feature::PktDrop);
+        let features = FEATURES.iter().filter(|(feature, _)| begins(*feature)).map(|(_, bytes)| bytes).sum::<u64>();
         let has_sets = !self.sets.is_empty() || self.spare_sets > 0;
         FIXED
             + if has_sets { SETS } else { 0 }
-            + if translates { TRANSLATIONS } else { 0 }
-            + if drops { DROPS } else { 0 }
-            + if follows { SOCKETS } else { 0 }
+            + features
             + match self.mode {
                 Mode::Flows => flows.next_power_of_two() * BUCKETS + flows * ENTRIES + flows.max(16_384) * KNOWN,
                 Mode::Packets => u64::from(self.buffer_size).max(1 << 20) + PACKETS,
