@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use collector::{Summary, session::State};
+use flow::show::escape;
 
 use super::{Home, copy::Copied};
 use crate::{
@@ -20,6 +21,10 @@ pub(super) fn ready(ready: &Ready, request: &Request, context: &Context) {
     }
     if !ready.late.is_empty() {
         context.report.notice(&format!("not there yet, they join when they are: {}", ready.late.join(", ")));
+    }
+    for (limit, nodes) in &ready.limits {
+        // The words of agents, whose processes are on nodes of others.
+        context.report.notice(&format!("{}: {}", nodes.join(", "), escape(limit)));
     }
     let interfaces: u32 = ready.capturing.iter().map(|(_, interfaces)| interfaces).sum();
     let (interfaces, nodes) = (number(interfaces as usize, "interface"), number(ready.capturing.len(), "node"));

@@ -74,6 +74,8 @@ pub(crate) struct Ready {
     pub(crate) failed: Vec<(String, String)>,
     /// Nodes that are not there yet.
     pub(crate) late: Vec<String>,
+    /// What kernels or rights do not give, in sentences, and the nodes of which each is true.
+    pub(crate) limits: BTreeMap<String, Vec<String>>,
 }
 
 impl Ready {
@@ -205,7 +207,10 @@ impl Deployment<'_> {
         ready: &mut Ready,
     ) {
         let (words, done) = match (told.and_then(|told| told.state.as_ref()), glance) {
-            (Some(AgentState::Attached { interfaces, .. }), _) => {
+            (Some(AgentState::Attached { interfaces, limits, .. }), _) => {
+                for limit in limits {
+                    ready.limits.entry(limit.clone()).or_default().push(node.to_owned());
+                }
                 ready.capturing.push((node.to_owned(), *interfaces));
                 (format!("capturing at {interfaces} interfaces"), true)
             }
