@@ -152,11 +152,15 @@ fn is_not_running(message: &str) -> bool {
         "not in running state",
         "no running task found",
     ];
-    told.iter()
-        .any(|part| message.contains(part))
-        // containerd, of a container that has just ended.
-        || (message.contains("failed to create exec")
-            && ["not found", "cannot exec in a"].iter().any(|part| message.contains(part)))
+    told.iter().any(|part| message.contains(part)) || is_between(message)
+}
+
+/// What containerd and runc say of a container that ends at this moment has many wordings. None of them blames the command,
+/// which one that cannot be run does.
+fn is_between(message: &str) -> bool {
+    let runtime = ["failed to create exec", "failed to start exec", "OCI runtime exec failed"];
+    let blame = ["exec: \"", "no such file", "permission denied", "executable file", "exec format"];
+    runtime.iter().any(|part| message.contains(part)) && !blame.iter().any(|part| message.contains(part))
 }
 
 /// What the API server says when it cannot reach the node.

@@ -37,6 +37,19 @@ mod tests {
     }
 
     #[test]
+    fn a_container_that_ends_at_this_moment_is_not_running_whatever_the_words() {
+        for words in [
+            "failed to create exec \\\"f8\\\": ttrpc: closed",
+            "failed to create exec \\\"f8\\\": cannot exec in a stopped state",
+            "failed to start exec \\\"e7\\\": OCI runtime exec failed: exec failed: cannot exec in a stopped container",
+            "failed to create exec \\\"f8\\\": task 12 not found: not found",
+        ] {
+            let json = format!(r#"{{"status":"Failure","message":"failed to exec in container: {words}"}}"#);
+            assert!(matches!(judge(json.as_bytes()), Err(ExecError::NotRunning { .. })), "{words}");
+        }
+    }
+
+    #[test]
     fn a_command_that_never_ran_has_none() {
         let json = br#"{"status":"Failure","message":"Internal error occurred: error executing command in container",
             "reason":"InternalError","code":500}"#;
