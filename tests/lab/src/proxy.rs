@@ -10,7 +10,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
@@ -163,13 +163,13 @@ impl Line {
         thread::spawn(move || {
             let mut buffer = vec![0; 64 * 1024];
             while let Ok(size @ 1..) = from.read(&mut buffer[..line.piece()]) {
-                let started = Instant::now();
                 line.thaw();
+                line.wait(size);
+                // Before the bytes go on: who has them back may ask for the counts at once.
+                counter(&line).fetch_add(size as u64, Relaxed);
                 if to.write_all(&buffer[..size]).is_err() {
                     break;
                 }
-                counter(&line).fetch_add(size as u64, Relaxed);
-                line.wait(size, started);
             }
             let _ = from.shutdown(Shutdown::Read);
             let _ = to.shutdown(Shutdown::Write);
@@ -190,9 +190,9 @@ impl Line {
         }
     }
 
-    fn wait(&self, size: usize, started: Instant) {
+    fn wait(&self, size: usize) {
         if let Some(time) = (size as u64 * 1_000_000).checked_div(self.rate.load(Relaxed)) {
-            thread::sleep(Duration::from_micros(time).saturating_sub(started.elapsed()));
+            thread::sleep(Duration::from_micros(time));
         }
     }
 }
