@@ -9,6 +9,7 @@ mod features;
 mod filter;
 mod help;
 mod kube;
+mod pcapng;
 mod view;
 mod wanted;
 
@@ -17,6 +18,7 @@ pub use cluster::{AttachArgs, CleanupArgs, ClusterArgs, CopyArgs, DryRun, Follow
 pub use features::FeatureArgs;
 pub use filter::{FilterArgs, groups};
 pub use kube::KubeArgs;
+pub use pcapng::{Comments, PcapngArgs};
 pub use view::ViewArgs;
 pub use wanted::{LanguageArgs, ObjectArgs, Typed};
 

@@ -86,6 +86,10 @@ pub struct Plan {
     /// Where the addresses of the sets come from that `config.rules` refer to; in `config.sets` they are all that is known of
     /// them before the cluster is.
     pub sets: Vec<SetSource>,
+    /// `--tls-keylog`: a file that is read, and followed, on the user's machine.
+    pub keylog: Option<PathBuf>,
+    /// `--wireshark`: it is started and fed.
+    pub wireshark: bool,
     /// What the user should know before it begins.
     pub notices: Vec<String>,
 }
@@ -131,6 +135,12 @@ fn packets_anywhere(args: &PacketsArgs, groups: &[Options], around: &Surrounding
     }
     plan.config.snaplen = args.snaplen;
     plan.config.buffer_size = args.buffer_size;
+    plan.config.files = args.pcapng.files();
+    plan.config.ring = args.pcapng.ring;
+    plan.config.trigger.clone_from(&args.pcapng.trigger);
+    plan.config.tls_keys = args.pcapng.enable_tls_keys == Some(true);
+    plan.keylog.clone_from(&args.pcapng.tls_keylog);
+    plan.wireshark = args.pcapng.wireshark == Some(true);
     plan.add(&args.features, &wanted::filter(&args.language, &args.objects)?);
     if plan.config.rules.is_empty() && !plan.config.drops_only {
         plan.notices.push(unfiltered(args.snaplen));
@@ -233,7 +243,17 @@ fn capture(
     if args.copy == Some(Copy::Prompt) && !around.can_ask {
         notices.push("--copy=prompt: there is no terminal to ask on; the files stay".to_owned());
     }
-    Ok(Plan { config, show, output_dir: output_dir(args, show), ask, what, sets: Vec::new(), notices })
+    Ok(Plan {
+        config,
+        show,
+        output_dir: output_dir(args, show),
+        ask,
+        what,
+        sets: Vec::new(),
+        keylog: None,
+        wireshark: false,
+        notices,
+    })
 }
 
 /// What does not depend on the kind of capture, or is overwritten by the one it depends on.
@@ -255,6 +275,10 @@ fn config(rules: Rules, args: &CaptureArgs, around: &Surroundings) -> CaptureCon
         cache_active_timeout: Duration::from_secs(1),
         snaplen: 0,
         buffer_size: 64 << 20,
+        files: flow::config::PacketFiles::default(),
+        ring: None,
+        trigger: None,
+        tls_keys: false,
         observations: false,
         own: Vec::new(),
         spare_rules: 0,

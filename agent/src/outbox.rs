@@ -99,6 +99,7 @@ impl Outbox {
             interface_counts,
             notices,
             body,
+            ..Batch::default()
         };
         self.sequence += 1;
         self.sent = self.counters;

@@ -38,8 +38,14 @@ impl Topology {
         let known = self.points.get(&point).map(|watched| &watched.interface);
         let same = known.is_some_and(|old| *old.name == *name && old.netns == *netns && old.link_type == link_type);
         if !same {
-            let interface =
-                Interface { id: self.next_id, netns: netns.clone(), index: point.1, name: name.into(), link_type };
+            let interface = Interface {
+                id: self.next_id,
+                netns: netns.clone(),
+                index: point.1,
+                name: name.into(),
+                link_type,
+                ..Interface::default()
+            };
             self.next_id += 1;
             self.points.insert(point, Watched { interface, peer: None, there: now });
         } else if let Some(watched) = self.points.get_mut(&point) {

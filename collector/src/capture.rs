@@ -9,7 +9,7 @@ use std::{
 };
 
 use flow::{
-    Batch, Body, Closed, Counters, Feature, Filter, Reason, Sink, Stop,
+    Batch, Closed, Feature, Filter, Reason, Sink, Stop,
     config::{Limits, Mode},
 };
 
@@ -55,11 +55,8 @@ impl Input {
             node: "".into(),
             sequence: UNNUMBERED,
             time_ns: now_ns(),
-            counters: Counters::default(),
-            interfaces: Vec::new(),
-            interface_counts: Vec::new(),
             notices: vec![text.into()],
-            body: Body::None,
+            ..Batch::default()
         };
         // After the end there is nobody to hear it.
         let _ = self.0.send(words);

@@ -74,8 +74,9 @@ pub(crate) fn data_count(body: &Body) -> u64 {
 
 /// The batch without its data, if anything in it has to be known later.
 pub(crate) fn announcements(batch: &Batch) -> Option<Arc<Batch>> {
-    let Batch { node, sequence, time_ns, counters, interfaces, notices, interface_counts: _, body: _ } = batch;
-    if interfaces.is_empty() && notices.is_empty() {
+    let Batch { node, sequence, time_ns, counters, interfaces, notices, secrets, clock, interface_counts: _, body: _ } =
+        batch;
+    if interfaces.is_empty() && notices.is_empty() && secrets.is_empty() {
         return None;
     }
     Some(Arc::new(Batch {
@@ -86,13 +87,15 @@ pub(crate) fn announcements(batch: &Batch) -> Option<Arc<Batch>> {
         interfaces: interfaces.clone(),
         interface_counts: Vec::new(),
         notices: notices.clone(),
+        secrets: secrets.clone(),
+        clock: *clock,
         body: Body::None,
     }))
 }
 
 #[cfg(test)]
 mod tests {
-    use flow::{Counters, FlowBatch, FlowRecord};
+    use flow::{FlowBatch, FlowRecord};
 
     use super::*;
     use crate::queue::Weight as _;
@@ -101,12 +104,9 @@ mod tests {
         Arc::new(Batch {
             node: "n".into(),
             sequence,
-            time_ns: 0,
-            counters: Counters::default(),
-            interfaces: Vec::new(),
-            interface_counts: Vec::new(),
             notices: notice.into_iter().map(Arc::from).collect(),
             body: Body::Flows(FlowBatch { records: vec![FlowRecord::default(); records], observations: Vec::new() }),
+            ..Batch::default()
         })
     }
 

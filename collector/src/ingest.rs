@@ -327,6 +327,7 @@ mod tests {
             interface_counts: Vec::new(),
             notices: Vec::new(),
             body: Body::Flows(FlowBatch { records: records.collect(), observations: Vec::new() }),
+            ..Batch::default()
         }
     }
 

@@ -102,8 +102,16 @@ mod tests {
 
     #[test]
     fn packets_are_cut_exactly() {
-        let packet = Packet { time_ns: 0, interface: 0, len: 0, caplen: 0, offset: 0, direction: 0 };
-        let batch = || Body::Packets(PacketBatch { data: Vec::new(), packets: vec![packet; 4], drops: Vec::new() });
+        let packet =
+            Packet { time_ns: 0, interface: 0, len: 0, caplen: 0, offset: 0, direction: 0, ..Packet::default() };
+        let batch = || {
+            Body::Packets(PacketBatch {
+                data: Vec::new(),
+                packets: vec![packet; 4],
+                drops: Vec::new(),
+                ..PacketBatch::default()
+            })
+        };
         let mut allowance = Allowance::new(Some(6));
         let (mut first, mut second) = (batch(), batch());
         assert_eq!((allowance.cut(&mut first), allowance.is_used_up()), (0, false));

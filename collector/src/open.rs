@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use flow::{Batch, Body, Counters, PacketBatch, config::Mode};
+use flow::{Batch, Body, PacketBatch, config::Mode};
 
 mod json;
 mod pcap;
@@ -184,16 +184,7 @@ impl Numbering {
     fn batch(&mut self, node: &Arc<str>, time_ns: u64, body: Body) -> Batch {
         let sequence = self.0;
         self.0 += 1;
-        Batch {
-            node: Arc::clone(node),
-            sequence,
-            time_ns,
-            counters: Counters::default(),
-            interfaces: Vec::new(),
-            interface_counts: Vec::new(),
-            notices: Vec::new(),
-            body,
-        }
+        Batch { node: Arc::clone(node), sequence, time_ns, body, ..Batch::default() }
     }
 }
 

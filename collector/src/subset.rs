@@ -22,13 +22,27 @@ pub(crate) fn part(body: &PacketBatch, range: Range<usize>) -> PacketBatch {
     let mut part = PacketBatch::default();
     let moved = |drop: &Drop| Drop { packet: drop.packet - range.start as u32, cause: Arc::clone(&drop.cause) };
     part.drops.extend(drops_of(&body.drops, &range).iter().map(moved));
+    let mut places = vec![Packet::NO_ENDS; body.ends.len()];
     for packet in &body.packets[range] {
         let bytes = body.bytes(packet);
         let (offset, caplen) = (part.data.len() as u32, bytes.len() as u32);
         part.data.extend_from_slice(bytes);
-        part.packets.push(Packet { offset, caplen, ..*packet });
+        let ends = moved_ends(body, packet, &mut places, &mut part);
+        part.packets.push(Packet { offset, caplen, ends, ..*packet });
     }
     part
+}
+
+/// The place in `part` of a packet's ends, put there when they are first needed; `places` has the new place of each.
+fn moved_ends(body: &PacketBatch, packet: &Packet, places: &mut [u32], part: &mut PacketBatch) -> u32 {
+    let (Some(ends), Some(place)) = (body.ends(packet), places.get_mut(packet.ends as usize)) else {
+        return Packet::NO_ENDS;
+    };
+    if *place == Packet::NO_ENDS {
+        *place = part.ends.len() as u32;
+        part.ends.push(Arc::clone(ends));
+    }
+    *place
 }
 
 /// Leaves the first `keep` packets; returns how many went.
@@ -44,7 +58,7 @@ pub(crate) fn retain_packets(
     body: &mut PacketBatch,
     mut keep: impl FnMut(&Packet, &[u8], Option<&Arc<str>>) -> bool,
 ) -> u64 {
-    let PacketBatch { data, packets, drops } = body;
+    let PacketBatch { data, packets, drops, .. } = body;
     let mut old = std::mem::take(drops).into_iter().peekable();
     let before = packets.len();
     let (mut at, mut place) = (0_u32, 0_u32);
@@ -90,6 +104,7 @@ pub(crate) fn retain_records(flows: &mut FlowBatch, keep: &[bool], earlier: impl
 
 #[cfg(test)]
 mod tests {
+    use flow::FlowRecord;
     use proptest::prelude::*;
 
     use super::*;
@@ -97,20 +112,29 @@ mod tests {
     /// A batch in which packet `n` has `n` as its time and its only byte; those of `dropped` were dropped, each for a reason
     /// of its own.
     fn batch(count: u8, dropped: &[u8]) -> PacketBatch {
-        let packet =
-            |n: u8| Packet { time_ns: n.into(), interface: 0, len: 1, caplen: 1, offset: n.into(), direction: 0 };
+        let packet = |n: u8| Packet {
+            time_ns: n.into(),
+            len: 1,
+            caplen: 1,
+            offset: n.into(),
+            ends: (n % 4).into(),
+            ..Packet::default()
+        };
         let drop = |n: &u8| Drop { packet: (*n).into(), cause: format!("reason {n}").into() };
         PacketBatch {
             data: (0..count).collect(),
             packets: (0..count).map(packet).collect(),
             drops: dropped.iter().filter(|n| **n < count).map(drop).collect(),
+            // One in four has none.
+            ends: (0..3).map(|n| Arc::new(FlowRecord { bytes: Some(n), ..FlowRecord::default() })).collect(),
         }
     }
 
-    /// Time, byte and reason of each packet.
-    fn told(batch: &PacketBatch) -> Vec<(u64, u8, Option<String>)> {
+    /// Time, byte, reason and ends of each packet.
+    fn told(batch: &PacketBatch) -> Vec<(u64, u8, Option<String>, Option<u64>)> {
         let one = |(at, packet): (usize, &Packet)| {
-            (packet.time_ns, batch.bytes(packet)[0], cause(&batch.drops, at).map(ToString::to_string))
+            let ends = batch.ends(packet).and_then(|ends| ends.bytes);
+            (packet.time_ns, batch.bytes(packet)[0], cause(&batch.drops, at).map(ToString::to_string), ends)
         };
         batch.packets.iter().enumerate().map(one).collect()
     }
@@ -133,7 +157,8 @@ mod tests {
             let mut flags = keep.iter();
             let mut seen = Vec::new();
             let gone = retain_packets(&mut some, |packet, bytes, cause| {
-                seen.push((packet.time_ns, bytes[0], cause.map(ToString::to_string)));
+                let ends = (packet.ends < 3).then_some(u64::from(packet.ends));
+                seen.push((packet.time_ns, bytes[0], cause.map(ToString::to_string), ends));
                 *flags.next().unwrap()
             });
             prop_assert_eq!(&seen, &all);

@@ -79,8 +79,14 @@ fn a_flow_that_two_nodes_see_counts_once_and_both_numbers_are_kept() {
 fn packets_of_two_nodes_are_one_file_in_order_and_interfaces_are_named_with_their_node() {
     let packets = |node: &str, sequence: u64, first: u64| {
         let mut batch = of(node, sequence, data::packets(sequence, first, 50, 100));
-        let interface =
-            Interface { id: 1, netns: "".into(), index: 2, name: "eth0".into(), link_type: LinkType::Ethernet };
+        let interface = Interface {
+            id: 1,
+            netns: "".into(),
+            index: 2,
+            name: "eth0".into(),
+            link_type: LinkType::Ethernet,
+            ..Interface::default()
+        };
         batch.interfaces = vec![interface.clone(), Interface { id: 0, ..interface }];
         let Body::Packets(body) = &mut batch.body else { unreachable!() };
         for (at, packet) in body.packets.iter_mut().enumerate() {

@@ -153,12 +153,24 @@ fn mixed() -> Vec<Batch> {
     let mut first = data::packets(0, 0, 500, 128);
     first.interface_counts.push(InterfaceCounts { interface: 0, delivered: 500, lost: 3 });
     let bytes = [0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0x66, 0xcf, 10, 0, 0, 1, 10, 0, 0, 2, 0, 53, 4, 0, 0, 8, 0, 0];
-    let packet = |time_ns| Packet { time_ns, interface: 1, len: 28, caplen: 28, offset: 0, direction: 1 };
-    let body =
-        PacketBatch { data: bytes.to_vec(), packets: vec![packet(1_782_123_073_000_000_007)], drops: Vec::new() };
+    let packet =
+        |time_ns| Packet { time_ns, interface: 1, len: 28, caplen: 28, offset: 0, direction: 1, ..Packet::default() };
+    let body = PacketBatch {
+        data: bytes.to_vec(),
+        packets: vec![packet(1_782_123_073_000_000_007)],
+        drops: Vec::new(),
+        ..PacketBatch::default()
+    };
     let mut second = data::batch(1, Body::Packets(body));
     let (netns, name) = ("blue".into(), "wg0".into());
-    second.interfaces.push(Interface { id: 1, netns, index: 9, name, link_type: LinkType::RawIp });
+    second.interfaces.push(Interface {
+        id: 1,
+        netns,
+        index: 9,
+        name,
+        link_type: LinkType::RawIp,
+        ..Interface::default()
+    });
     vec![first, second]
 }
 

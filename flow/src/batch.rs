@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{counters::Counters, schema::FlowRecord};
 
 /// One delivery of one agent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// Name of the machine the agent runs on.
     pub node: Arc<str>,
@@ -25,6 +25,11 @@ pub struct Batch {
     pub interface_counts: Vec<InterfaceCounts>,
     /// What happened besides traffic, in words for the user: attached, gone, a feature missing.
     pub notices: Vec<Arc<str>>,
+    /// Secrets with which TLS connections can be read, new since the last batch: lines of a key log as NSS writes it
+    /// (draft-ietf-tls-keylogfile), without their ends. They open packets of this batch and later ones.
+    pub secrets: Vec<Arc<str>>,
+    /// How the clock of [`Batch::node`] stands, once it has been compared. Times in this batch are already put right by it.
+    pub clock: Option<Clock>,
     /// The data.
     pub body: Body,
 }
@@ -32,27 +37,28 @@ pub struct Batch {
 impl Batch {
     /// Data without anything else: no number, no counters, nothing announced.
     pub fn bare(node: Arc<str>, time_ns: u64, body: Body) -> Self {
-        Self {
-            node,
-            sequence: 0,
-            time_ns,
-            counters: Counters::default(),
-            interfaces: Vec::new(),
-            interface_counts: Vec::new(),
-            notices: Vec::new(),
-            body,
-        }
+        Self { node, time_ns, body, ..Self::default() }
     }
 }
 
+/// The clock of a node against the collector's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clock {
+    /// How far it is ahead of the collector's, ns.
+    pub ahead_ns: i64,
+    /// Half of the shortest round trip it was measured by: most that this can be wrong, ns.
+    pub error_ns: u64,
+}
+
 /// The data of a [`Batch`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub enum Body {
     /// Flow records of one interval, each a delta since the one before.
     Flows(FlowBatch),
     /// Packets in the order of their times, also against earlier batches of the same agent.
     Packets(PacketBatch),
     /// Nothing but counters, notices or interfaces.
+    #[default]
     None,
 }
 
@@ -114,6 +120,9 @@ pub struct PacketBatch {
     pub packets: Vec<Packet>,
     /// Which of them the kernel dropped, in their order: these were seen where they were dropped, not at an interface.
     pub drops: Vec<Drop>,
+    /// Who sent and who was sent to: each pair of ends once, as a record of addresses, ports and names without counts.
+    /// [`Packet::ends`] refers to it.
+    pub ends: Vec<Arc<FlowRecord>>,
 }
 
 /// A packet that the kernel dropped.
@@ -130,6 +139,11 @@ impl PacketBatch {
     pub fn bytes(&self, packet: &Packet) -> &[u8] {
         let start = packet.offset as usize;
         self.data.get(start..start + packet.caplen as usize).unwrap_or_default()
+    }
+
+    /// Who sent and who was sent to, if that is known.
+    pub fn ends(&self, packet: &Packet) -> Option<&Arc<FlowRecord>> {
+        self.ends.get(packet.ends as usize)
     }
 }
 
@@ -148,19 +162,35 @@ pub struct Packet {
     pub offset: u32,
     /// 0 ingress, 1 egress.
     pub direction: u8,
+    /// The same packet has the same number wherever it is seen (epb_packetid); 0 where there is none.
+    pub id: u64,
+    /// Index in [`PacketBatch::ends`], or [`Packet::NO_ENDS`].
+    pub ends: u32,
+}
+
+impl Packet {
+    /// Nothing is known of its ends.
+    pub const NO_ENDS: u32 = u32::MAX;
+}
+
+impl Default for Packet {
+    fn default() -> Self {
+        Self { time_ns: 0, interface: 0, len: 0, caplen: 0, offset: 0, direction: 0, id: 0, ends: Self::NO_ENDS }
+    }
 }
 
 /// What the bytes of a frame begin with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LinkType {
     /// An Ethernet header: LINKTYPE_ETHERNET, 1.
+    #[default]
     Ethernet,
     /// An IPv4 or IPv6 header: LINKTYPE_RAW, 101.
     RawIp,
 }
 
 /// An interface in a network namespace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interface {
     /// Number of this interface within this agent's capture, never used twice.
     pub id: u32,
@@ -172,6 +202,30 @@ pub struct Interface {
     pub name: Arc<str>,
     /// What frames begin with.
     pub link_type: LinkType,
+    /// Its speed, bits per second; 0 where the kernel tells none.
+    pub speed: u64,
+    /// It is the near end of a veth pair whose other end lies in another namespace, as those of pods do: what enters here
+    /// was sent there.
+    pub leads_out: bool,
+    /// Whose it is, once that is known; the interface is announced again then.
+    pub place: Option<Arc<Place>>,
+}
+
+/// A pod at an interface: its own, or the far end of one that [`Interface::leads_out`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Namespace of the pod.
+    pub namespace: Arc<str>,
+    /// Name of the pod.
+    pub pod: Arc<str>,
+    /// UID of the pod.
+    pub uid: Arc<str>,
+    /// Name of the interface within the pod, `eth0` where nothing else is said.
+    pub interface: Arc<str>,
+    /// Kind and name of its workload, `Deployment/web`.
+    pub workload: Arc<str>,
+    /// Its labels, `app=web,tier=front`.
+    pub labels: Arc<str>,
 }
 
 /// Cumulative counts at one interface, in packets.

@@ -61,6 +61,53 @@ pub struct Limits {
     pub packets: Option<u64>,
 }
 
+/// What stands in the comments of packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Comments {
+    /// Both ends, service, process, and why the kernel dropped it.
+    #[default]
+    Full,
+    /// Only why the kernel dropped it.
+    Drops,
+    /// Nothing.
+    None,
+}
+
+/// How packets are written into pcapng files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PacketFiles {
+    /// `--comments`
+    pub comments: Comments,
+    /// All nodes in one file, in the order of time; else (`--no-merge`) a file for each.
+    pub merge: bool,
+    /// `--dedup`: one copy of each packet, by [`crate::Packet::id`].
+    pub dedup: bool,
+    /// `--file-size`: a new file begins at so many bytes.
+    pub size: Option<u64>,
+    /// `--file-time`: a new file begins after so long.
+    pub time: Option<Duration>,
+    /// `--files`: only so many of the newest files stay.
+    pub count: Option<u32>,
+    /// `--strip-secrets`: what opens TLS connections is not written.
+    pub strip_secrets: bool,
+}
+
+impl Default for PacketFiles {
+    fn default() -> Self {
+        Self {
+            comments: Comments::Full,
+            merge: true,
+            dedup: false,
+            size: None,
+            time: None,
+            count: None,
+            strip_secrets: false,
+        }
+    }
+}
+
 /// Everything that agents and collector need to know of what was asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -101,6 +148,14 @@ pub struct CaptureConfig {
     pub snaplen: u32,
     /// Memory of all packet rings together, bytes.
     pub buffer_size: u32,
+    /// How packets are written.
+    pub files: PacketFiles,
+    /// `--ring`: agents keep the packets of so long, and deliver them when they are asked to.
+    pub ring: Option<Duration>,
+    /// `--trigger`: what asks them to, in the filter language.
+    pub trigger: Option<String>,
+    /// `--enable-tls-keys`: secrets of TLS connections are taken from the processes at their ends.
+    pub tls_keys: bool,
     /// Also keep each observation of a flow that was seen in several namespaces.
     pub observations: bool,
     /// The capture's own traffic, left out and counted.

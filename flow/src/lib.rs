@@ -23,7 +23,8 @@ pub mod wire;
 
 pub use accumulate::Accumulation;
 pub use batch::{
-    Batch, Body, Closed, Drop, FlowBatch, Interface, InterfaceCounts, LinkType, Observation, Packet, PacketBatch, Sink,
+    Batch, Body, Clock, Closed, Drop, FlowBatch, Interface, InterfaceCounts, LinkType, Observation, Packet,
+    PacketBatch, Place, Sink,
 };
 pub use config::{CaptureConfig, Selection};
 pub use counters::Counters;

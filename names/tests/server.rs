@@ -246,6 +246,7 @@ fn label_of(names: &Names, address: &str) -> Option<String> {
         interface_counts: Vec::new(),
         notices: Vec::new(),
         body: Body::Flows(FlowBatch { records: vec![record], observations: Vec::new() }),
+        ..Batch::default()
     };
     names.enricher().enrich(&mut batch);
     let Body::Flows(flows) = batch.body else { return None };

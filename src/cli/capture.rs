@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum, value_parser};
 
-use super::{ClusterArgs, FeatureArgs, FilterArgs, KubeArgs, LanguageArgs, ObjectArgs};
+use super::{ClusterArgs, FeatureArgs, FilterArgs, KubeArgs, LanguageArgs, ObjectArgs, PcapngArgs};
 
 /// Arguments of `flows`.
 #[derive(Args, Clone, Debug)]
@@ -68,6 +68,9 @@ pub struct PacketsArgs {
     /// pcapng on standard output, for Wireshark; files only if --output-dir is given
     #[arg(short = 'w', long = "write", value_name = "-", value_parser = ["-"], hide_possible_values = true, conflicts_with = "output", help_heading = "Packets")]
     pub write: Option<String>,
+    /// Files, comments, keys, the ring.
+    #[command(flatten)]
+    pub pcapng: PcapngArgs,
     /// What a cluster adds.
     #[command(flatten)]
     pub cluster: ClusterArgs,

@@ -58,9 +58,6 @@ pub struct FeatureArgs {
     /// Most plain text shown
     #[arg(long, hide = true)]
     tls_plaintext_preview_bytes: Option<String>,
-    /// Key log file
-    #[arg(long, hide = true)]
-    tls_keylog: Option<String>,
 }
 
 impl FeatureArgs {
@@ -110,7 +107,6 @@ impl FeatureArgs {
             ("tls-process-allowlist", self.tls_process_allowlist.is_some()),
             ("tls-plaintext-min-bytes", self.tls_plaintext_min_bytes.is_some()),
             ("tls-plaintext-preview-bytes", self.tls_plaintext_preview_bytes.is_some()),
-            ("tls-keylog", self.tls_keylog.is_some()),
         ];
         let asked = unbuilt.into_iter().filter(|(_, asked)| *asked);
         asked.map(|(name, _)| format!("--{name}: not built yet; the capture goes on without it")).collect()

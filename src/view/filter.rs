@@ -94,6 +94,7 @@ mod tests {
             interface_counts: Vec::new(),
             notices: Vec::new(),
             body,
+            ..Batch::default()
         }
     }
 
@@ -126,8 +127,10 @@ mod tests {
         let frame = [&[2; 12][..], &[8, 0], &ip].concat();
         let taken = |option, value| {
             let len = frame.len() as u32;
-            let packet = Packet { time_ns: 0, interface: 0, len, caplen: len, offset: 0, direction: 1 };
-            let packets = PacketBatch { data: frame.clone(), packets: vec![packet], drops: Vec::new() };
+            let packet =
+                Packet { time_ns: 0, interface: 0, len, caplen: len, offset: 0, direction: 1, ..Packet::default() };
+            let packets =
+                PacketBatch { data: frame.clone(), packets: vec![packet], drops: Vec::new(), ..PacketBatch::default() };
             let Body::Packets(kept) = filter(option, value).apply(batch(Body::Packets(packets))).body else {
                 unreachable!()
             };

@@ -24,7 +24,14 @@ fn topology(paired: bool) -> Arc<Topology> {
     for (one, other) in PAIRS {
         for (point, peer) in [(one, other), (other, one)] {
             let (netns, name) = (format!("ns{}", point.0).into(), format!("if{}", point.1).into());
-            let interface = Interface { id: point.1, netns, index: point.1, name, link_type: LinkType::Ethernet };
+            let interface = Interface {
+                id: point.1,
+                netns,
+                index: point.1,
+                name,
+                link_type: LinkType::Ethernet,
+                ..Interface::default()
+            };
             topology
                 .points
                 .insert(point, Watched { interface, peer: paired.then_some(peer), there: std::time::Instant::now() });

@@ -106,7 +106,14 @@ impl Copies {
             let id = u32::MAX - nowhere.len() as u32;
             nowhere.entry(head.netns).or_insert_with(|| {
                 let netns = places.names(head.netns, 0).0.unwrap_or_default();
-                new.push(Interface { id, netns, index: 0, name: NOWHERE.into(), link_type: LinkType::RawIp });
+                new.push(Interface {
+                    id,
+                    netns,
+                    index: 0,
+                    name: NOWHERE.into(),
+                    link_type: LinkType::RawIp,
+                    ..Interface::default()
+                });
                 id
             });
             let head = PacketHead { ifindex: 0, l3: 1, len, caplen, vlan_proto: 0, ..head };

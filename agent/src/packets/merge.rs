@@ -85,7 +85,7 @@ impl Merger {
         self.shards[shard].held += caplen as usize + size_of::<Waiting>();
         self.shards[shard].read_to = head.time_ns;
         let direction = head.kind & DIR_EGRESS;
-        let packet = Packet { time_ns: 0, interface: 0, len, caplen, offset, direction };
+        let packet = Packet { time_ns: 0, interface: 0, len, caplen, offset, direction, ..Packet::default() };
         let PacketHead { time_ns, netns, ifindex, .. } = *head;
         self.waiting.push(Waiting { time_ns, netns, ifindex, shard: shard as u32, reason, packet });
     }
@@ -151,7 +151,7 @@ impl Merger {
             self.data.extend_from_slice(&old[start..start + waiting.packet.caplen as usize]);
         }
         let drops = self.drops.drain(..).map(|(packet, reason)| Drop { packet, cause: cause(reason) }).collect();
-        PacketBatch { data: old, packets: std::mem::take(&mut self.batch), drops }
+        PacketBatch { data: old, packets: std::mem::take(&mut self.batch), drops, ..PacketBatch::default() }
     }
 }
 

@@ -194,10 +194,22 @@ fn a_batch_larger_than_the_buffer_passes_alone_and_one_larger_than_any_frame_is_
     let (client, _orders) = agent(server.address(), "n1", 1);
     let mut sink = client.sink();
     let packets = |sequence, mib: u32| {
-        let packet =
-            |n| Packet { time_ns: 1, interface: 1, len: 1 << 20, caplen: 1 << 20, offset: n << 20, direction: 0 };
+        let packet = |n| Packet {
+            time_ns: 1,
+            interface: 1,
+            len: 1 << 20,
+            caplen: 1 << 20,
+            offset: n << 20,
+            direction: 0,
+            ..Packet::default()
+        };
         let data = vec![7; (mib as usize) << 20];
-        let body = Body::Packets(PacketBatch { data, packets: (0..mib).map(packet).collect(), drops: Vec::new() });
+        let body = Body::Packets(PacketBatch {
+            data,
+            packets: (0..mib).map(packet).collect(),
+            drops: Vec::new(),
+            ..PacketBatch::default()
+        });
         Batch { body, ..batch("n1", sequence, 0) }
     };
     for (sequence, mib) in [(0, 1), (1, 60), (2, 70), (3, 1)] {

@@ -51,9 +51,13 @@ fn packets(sequence: u64) -> Batch {
         caplen: 1500,
         offset: n * 1500,
         direction: 0,
+        ..Packet::default()
     };
     let packets = (0..(4 << 20) / 1500).map(packet).collect();
-    Batch { body: Body::Packets(PacketBatch { data, packets, drops: Vec::new() }), ..batch("n1", sequence, 0) }
+    Batch {
+        body: Body::Packets(PacketBatch { data, packets, drops: Vec::new(), ..PacketBatch::default() }),
+        ..batch("n1", sequence, 0)
+    }
 }
 
 /// Seconds until all have gone through `sink` and come out of the receiver.

@@ -47,6 +47,10 @@ pub(crate) fn config() -> CaptureConfig {
         cache_active_timeout: Duration::from_secs(1),
         snaplen: 0,
         buffer_size: 1 << 20,
+        files: flow::config::PacketFiles::default(),
+        ring: None,
+        trigger: None,
+        tls_keys: false,
         observations: false,
         own: vec![Own::Address([10, 0, 0, 9].into())],
         spare_rules: 4,
@@ -176,6 +180,7 @@ pub(crate) fn batch(node: &str, sequence: u64, records: usize) -> Batch {
         interface_counts: Vec::new(),
         notices: Vec::new(),
         body: Body::Flows(FlowBatch { records: vec![record; records], observations: Vec::new() }),
+        ..Batch::default()
     }
 }
 

@@ -57,6 +57,7 @@ impl Traffic {
             interface_counts: Vec::new(),
             notices: Vec::new(),
             body,
+            ..Batch::default()
         }
     }
 
@@ -133,6 +134,7 @@ impl Traffic {
                 caplen: frame.len() as u32,
                 offset: body.data.len() as u32,
                 direction: (at % 2) as u8,
+                ..Packet::default()
             });
             body.data.extend(frame);
         }
@@ -140,7 +142,14 @@ impl Traffic {
         if batch.sequence == 0 {
             let name = Arc::from("eth0");
             let netns = Arc::from("");
-            batch.interfaces.push(Interface { id: 1, netns, index: 2, name, link_type: LinkType::Ethernet });
+            batch.interfaces.push(Interface {
+                id: 1,
+                netns,
+                index: 2,
+                name,
+                link_type: LinkType::Ethernet,
+                ..Interface::default()
+            });
         }
         batch
     }

@@ -26,6 +26,10 @@ pub fn config(mode: Mode) -> CaptureConfig {
         cache_active_timeout: Duration::from_secs(1),
         snaplen: 0,
         buffer_size: 1 << 24,
+        files: flow::config::PacketFiles::default(),
+        ring: None,
+        trigger: None,
+        tls_keys: false,
         observations: false,
         own: Vec::new(),
         spare_rules: 0,
@@ -102,6 +106,7 @@ pub fn packets(sequence: u64, first: u64, count: u64, length: usize) -> Batch {
             caplen: length as u32,
             offset,
             direction: (n % 2) as u8,
+            ..Packet::default()
         });
     }
     let mut batch = batch(sequence, Body::Packets(body));
@@ -113,7 +118,14 @@ pub fn packets(sequence: u64, first: u64, count: u64, length: usize) -> Batch {
 
 /// An Ethernet interface `eth0`.
 pub fn interface(id: u32, netns: &str) -> Interface {
-    Interface { id, netns: netns.into(), index: id + 2, name: "eth0".into(), link_type: LinkType::Ethernet }
+    Interface {
+        id,
+        netns: netns.into(),
+        index: id + 2,
+        name: "eth0".into(),
+        link_type: LinkType::Ethernet,
+        ..Interface::default()
+    }
 }
 
 /// An Ethernet frame with a UDP packet, its checksum left out, of at least 50 bytes.
@@ -148,5 +160,6 @@ pub fn batch(sequence: u64, body: Body) -> Batch {
         interface_counts: Vec::new(),
         notices: Vec::new(),
         body,
+        ..Batch::default()
     }
 }

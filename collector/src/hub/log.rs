@@ -123,16 +123,7 @@ fn learn(known: &mut HashMap<Arc<str>, Known>, batch: &Batch) {
 
 fn announcement(node: Arc<str>, known: Known) -> Batch {
     let Known { time_ns, counters, interfaces } = known;
-    Batch {
-        node,
-        sequence: UNNUMBERED,
-        time_ns,
-        counters,
-        interfaces,
-        interface_counts: Vec::new(),
-        notices: Vec::new(),
-        body: Body::None,
-    }
+    Batch { node, sequence: UNNUMBERED, time_ns, counters, interfaces, ..Batch::default() }
 }
 
 /// An observation may refer to a record of an earlier batch, which whoever begins here does not have.

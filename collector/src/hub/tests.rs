@@ -6,7 +6,14 @@ use crate::{feed::data_count, queue::Weight as _};
 const NOW: Duration = Duration::ZERO;
 
 fn interface(id: u32) -> Interface {
-    Interface { id, netns: "".into(), index: id, name: "eth0".into(), link_type: LinkType::Ethernet }
+    Interface {
+        id,
+        netns: "".into(),
+        index: id,
+        name: "eth0".into(),
+        link_type: LinkType::Ethernet,
+        ..Interface::default()
+    }
 }
 
 fn batch(sequence: u64, records: usize) -> Arc<Batch> {
@@ -19,6 +26,7 @@ fn batch(sequence: u64, records: usize) -> Arc<Batch> {
         interface_counts: Vec::new(),
         notices: Vec::new(),
         body: Body::Flows(FlowBatch { records: vec![FlowRecord::default(); records], observations: Vec::new() }),
+        ..Batch::default()
     })
 }
 

@@ -14,6 +14,7 @@ fn batch(interfaces: Vec<Interface>, body: Body) -> Batch {
         interface_counts: Vec::new(),
         notices: Vec::new(),
         body,
+        ..Batch::default()
     }
 }
 
@@ -37,10 +38,28 @@ fn flows() -> Batch {
 /// An IPv4 header with UDP, 53 to 1024, of which the payload was cut.
 fn packet() -> Batch {
     let data = vec![0x45, 0, 0, 40, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 53, 4, 0, 0, 20, 0, 0];
-    let interface = Interface { id: 3, netns: "blue".into(), index: 2, name: "wg0".into(), link_type: LinkType::RawIp };
+    let interface = Interface {
+        id: 3,
+        netns: "blue".into(),
+        index: 2,
+        name: "wg0".into(),
+        link_type: LinkType::RawIp,
+        ..Interface::default()
+    };
     let caplen = data.len() as u32;
-    let packet = Packet { time_ns: 1_500_000_001_000_000_002, interface: 3, len: 40, caplen, offset: 0, direction: 1 };
-    batch(vec![interface], Body::Packets(PacketBatch { data, packets: vec![packet], drops: Vec::new() }))
+    let packet = Packet {
+        time_ns: 1_500_000_001_000_000_002,
+        interface: 3,
+        len: 40,
+        caplen,
+        offset: 0,
+        direction: 1,
+        ..Packet::default()
+    };
+    batch(
+        vec![interface],
+        Body::Packets(PacketBatch { data, packets: vec![packet], drops: Vec::new(), ..PacketBatch::default() }),
+    )
 }
 
 #[test]

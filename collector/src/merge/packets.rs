@@ -227,6 +227,8 @@ fn header(batch: &mut Batch) -> Batch {
         interfaces: std::mem::take(&mut batch.interfaces),
         interface_counts: std::mem::take(&mut batch.interface_counts),
         notices: std::mem::take(&mut batch.notices),
+        secrets: std::mem::take(&mut batch.secrets),
+        clock: batch.clock,
         body: Body::None,
     }
 }

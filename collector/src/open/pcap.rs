@@ -153,7 +153,15 @@ impl<R: Read> Packets for Reader<R> {
                         let (offset, caplen) = (batch.data.len() as u32, frame.data.len() as u32);
                         batch.data.extend_from_slice(frame.data);
                         let direction = frame.direction.unwrap_or(0);
-                        batch.packets.push(Packet { time_ns, interface: 0, len: frame.len, caplen, offset, direction });
+                        batch.packets.push(Packet {
+                            time_ns,
+                            interface: 0,
+                            len: frame.len,
+                            caplen,
+                            offset,
+                            direction,
+                            ..Packet::default()
+                        });
                     }
                 },
             }
@@ -167,7 +175,14 @@ impl<R: Read> Packets for Reader<R> {
         let mut batch = self.numbering.batch(&"".into(), time_ns, Body::Packets(packets));
         if first {
             let link_type = if self.link == Link::Ethernet { LinkType::Ethernet } else { LinkType::RawIp };
-            batch.interfaces.push(Interface { id: 0, netns: "".into(), index: 0, name: "".into(), link_type });
+            batch.interfaces.push(Interface {
+                id: 0,
+                netns: "".into(),
+                index: 0,
+                name: "".into(),
+                link_type,
+                ..Interface::default()
+            });
         }
         batch.notices.extend(notice.filter(|words| !words.is_empty()).map(Arc::from));
         batch

@@ -137,6 +137,7 @@ fn push(batch: &mut PacketBatch, packet: &section::RawPacket<'_>, frame: &Frame<
         caplen: frame.data.len() as u32,
         offset,
         direction: frame.direction.unwrap_or(packet.direction),
+        ..Packet::default()
     });
 }
 

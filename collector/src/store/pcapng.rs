@@ -164,6 +164,7 @@ fn unknown(id: u32) -> Interface {
         index: 0,
         name: format!("unannounced-{id}").into(),
         link_type: LinkType::Ethernet,
+        ..Interface::default()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The parts of a batch in their order.
 
+use std::{borrow::Borrow, sync::Arc};
+
 use super::{Packed, Reader, WireError, Writer};
 use crate::{Batch, Body, Drop, FlowBatch, FlowRecord, InterfaceCounts, Observation, Packet, PacketBatch, Unit};
 
@@ -26,7 +28,8 @@ list!(put_drops, take_drops, Drop, 2, put_drop, take_drop);
 list!(put_observations, take_observations, Observation, 7, put_observation, take_observation);
 
 pub(super) fn put_batch<'a>(batch: &'a Batch, to: &mut Writer<'a>) -> Result<(), WireError> {
-    let Batch { node, sequence, time_ns, counters, interfaces, interface_counts, notices, body } = batch;
+    let Batch { node, sequence, time_ns, counters, interfaces, interface_counts, notices, secrets, clock, body } =
+        batch;
     to.put(time_ns)?;
     to.put(sequence)?;
     to.put_text(node)?;
@@ -35,6 +38,9 @@ pub(super) fn put_batch<'a>(batch: &'a Batch, to: &mut Writer<'a>) -> Result<(),
     put_counts(interface_counts, to)?;
     to.put_count(notices.len())?;
     notices.iter().try_for_each(|notice| to.put_text(notice))?;
+    to.put_count(secrets.len())?;
+    secrets.iter().try_for_each(|secret| to.put_text(secret))?;
+    to.put(clock)?;
     match body {
         Body::None => to.put(&0_u8),
         Body::Flows(flows) => {
@@ -59,16 +65,22 @@ pub(super) fn take_batch(from: &mut Reader<'_>) -> Result<Batch, WireError> {
         counters: from.take()?,
         interfaces: from.take()?,
         interface_counts: take_counts(from)?,
-        notices: (0..from.take_count(1)?).map(|_| from.take_text()).collect::<Result<_, _>>()?,
+        notices: take_texts(from)?,
+        secrets: take_texts(from)?,
+        clock: from.take()?,
         body: take_body(time_ns, from)?,
     })
+}
+
+fn take_texts(from: &mut Reader<'_>) -> Result<Vec<Arc<str>>, WireError> {
+    (0..from.take_count(1)?).map(|_| from.take_text()).collect()
 }
 
 fn take_body(time_ns: u64, from: &mut Reader<'_>) -> Result<Body, WireError> {
     match from.take()? {
         0_u8 => Ok(Body::None),
         1 => {
-            let records = take_records(from)?;
+            let records: Vec<FlowRecord> = take_records(from)?;
             let observations = take_observations(from)?;
             if observations.iter().all(|observation| i64::from(observation.record) < records.len() as i64) {
                 Ok(Body::Flows(FlowBatch { records, observations }))
@@ -81,20 +93,20 @@ fn take_body(time_ns: u64, from: &mut Reader<'_>) -> Result<Body, WireError> {
     }
 }
 
-fn put_records<'a>(records: &'a [FlowRecord], to: &mut Writer<'a>) -> Result<(), WireError> {
+fn put_records<'a, R: Borrow<FlowRecord>>(records: &'a [R], to: &mut Writer<'a>) -> Result<(), WireError> {
     to.put_count(records.len())?;
     let begin = to.len();
-    records.iter().try_for_each(|record| record.pack(Unit::None, to))?;
+    records.iter().try_for_each(|record| record.borrow().pack(Unit::None, to))?;
     to.pad_to(begin + records.len() * LEAST_RECORD);
     Ok(())
 }
 
-fn take_records(from: &mut Reader<'_>) -> Result<Vec<FlowRecord>, WireError> {
+fn take_records<R: From<FlowRecord>>(from: &mut Reader<'_>) -> Result<Vec<R>, WireError> {
     let count = from.take_count(LEAST_RECORD)?;
     let before = from.left();
     let mut records = Vec::with_capacity(count);
     for _ in 0..count {
-        records.push(FlowRecord::unpack(Unit::None, from)?);
+        records.push(FlowRecord::unpack(Unit::None, from)?.into());
     }
     let filled = (count * LEAST_RECORD).saturating_sub(before - from.left());
     from.take_raw(filled)?;
@@ -143,22 +155,33 @@ fn put_packets<'a>(batch: &'a PacketBatch, mut time_ns: u64, to: &mut Writer<'a>
     for packet in &batch.packets {
         let caplen = batch.bytes(packet).len();
         let later = packet.time_ns.wrapping_sub(time_ns) as i64;
-        to.put(&(later, packet.interface, packet.len, caplen as u32, packet.direction))?;
+        to.put(&(
+            later,
+            packet.interface,
+            packet.len,
+            caplen as u32,
+            packet.direction,
+            packet.id,
+            packet.ends.wrapping_add(1),
+        ))?;
         time_ns = packet.time_ns;
         total += caplen;
     }
     to.put_count(total)?;
     batch.packets.iter().for_each(|packet| to.put_raw(batch.bytes(packet)));
-    put_drops(&batch.drops, to)
+    put_drops(&batch.drops, to)?;
+    put_records(&batch.ends, to)
 }
 
 fn take_packets(mut time_ns: u64, from: &mut Reader<'_>) -> Result<PacketBatch, WireError> {
-    let count = from.take_count(5)?;
+    let count = from.take_count(7)?;
     let (mut packets, mut offset) = (Vec::with_capacity(count), 0_u32);
     for _ in 0..count {
-        let (later, interface, len, caplen, direction) = from.take::<(i64, u32, u32, u32, u8)>()?;
+        let (later, interface, len, caplen, direction, id, ends) = from.take::<(i64, u32, u32, u32, u8, u64, u32)>()?;
         time_ns = time_ns.wrapping_add(later as u64);
-        packets.push(Packet { time_ns, interface, len, caplen, offset, direction });
+        // 0 for none, which is shorter than the largest number.
+        let ends = ends.wrapping_sub(1);
+        packets.push(Packet { time_ns, interface, len, caplen, offset, direction, id, ends });
         offset = offset.checked_add(caplen).ok_or(WireError::CutOff)?;
     }
     let total = from.take_count(1)?;
@@ -170,5 +193,9 @@ fn take_packets(mut time_ns: u64, from: &mut Reader<'_>) -> Result<PacketBatch, 
     if drops.iter().any(|drop| drop.packet as usize >= packets.len()) {
         return Err(WireError::Invalid("a drop of a packet that there is not"));
     }
-    Ok(PacketBatch { data, packets, drops })
+    let ends: Vec<Arc<FlowRecord>> = take_records(from)?;
+    if packets.iter().any(|packet| packet.ends != Packet::NO_ENDS && packet.ends as usize >= ends.len()) {
+        return Err(WireError::Invalid("ends of a packet that there are not"));
+    }
+    Ok(PacketBatch { data, packets, drops, ends })
 }

@@ -5,8 +5,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::*;
 use crate::{
-    Body, Counters, Field, FlowBatch, FlowRecord, Interface, InterfaceCounts, Kind, LinkType, Mac, Observation, Packet,
-    PacketBatch, Unit,
+    Body, Clock, Counters, Field, FlowBatch, FlowRecord, Interface, InterfaceCounts, Kind, LinkType, Mac, Observation,
+    Packet, PacketBatch, Place, Unit,
 };
 
 /// A value that `field` may have, made of a number; by way of JSON, so that no field can be forgotten.
@@ -51,11 +51,14 @@ fn flows() -> impl Strategy<Value = Body> {
 }
 
 fn packets() -> impl Strategy<Value = Body> {
-    vec((any::<u64>(), any::<u32>(), any::<u32>(), vec(any::<u8>(), 0..90), 0..2_u8), 0..40).prop_map(|packets| {
-        let mut batch = PacketBatch::default();
-        for (time_ns, interface, len, bytes, direction) in packets {
+    let packet = (any::<(u64, u32, u32, u64)>(), vec(any::<u8>(), 0..90), 0..2_u8, 0..4_u32);
+    (vec(packet, 0..40), vec(record(), 3)).prop_map(|(packets, ends)| {
+        let ends = ends.into_iter().map(Arc::new).collect();
+        let mut batch = PacketBatch { ends, ..PacketBatch::default() };
+        for ((time_ns, interface, len, id), bytes, direction, ends) in packets {
             let (offset, caplen) = (batch.data.len() as u32, bytes.len() as u32);
-            batch.packets.push(Packet { time_ns, interface, len, caplen, offset, direction });
+            let ends = if ends == 3 { Packet::NO_ENDS } else { ends };
+            batch.packets.push(Packet { time_ns, interface, len, caplen, offset, direction, id, ends });
             batch.data.extend(bytes);
         }
         Body::Packets(batch)
@@ -71,11 +74,16 @@ prop_compose! {
         interfaces in vec((any::<u32>(), any::<u32>(), "[a-z]{0,9}"), 0..5),
         counts in vec(any::<(u32, u64, u64)>(), 0..5),
         notices in vec("[a-c]{0,2}", 0..4),
+        secrets in vec("[a-c]{0,2}", 0..4),
+        clock in option::of(any::<(i64, u64)>()),
         body in prop_oneof![Just(Body::None), flows(), packets()],
     ) -> Batch {
         let interface = |(id, index, name): (u32, u32, String)| Interface {
             id, index, netns: "blue".into(), name: name.into(),
             link_type: if id.is_multiple_of(2) { LinkType::Ethernet } else { LinkType::RawIp },
+            speed: u64::from(index) << 9,
+            leads_out: id.is_multiple_of(3),
+            place: id.is_multiple_of(5).then(|| Arc::new(Place { pod: "web".into(), ..Place::default() })),
         };
         Batch {
             node: node.into(), sequence, time_ns,
@@ -83,6 +91,8 @@ prop_compose! {
             interfaces: interfaces.into_iter().map(interface).collect(),
             interface_counts: counts.into_iter().map(|(interface, delivered, lost)| InterfaceCounts { interface, delivered, lost }).collect(),
             notices: notices.into_iter().map(Arc::from).collect(),
+            secrets: secrets.into_iter().map(Arc::from).collect(),
+            clock: clock.map(|(ahead_ns, error_ns)| Clock { ahead_ns, error_ns }),
             body,
         }
     }
@@ -138,6 +148,7 @@ fn empty(body: Body) -> Batch {
         interface_counts: Vec::new(),
         notices: Vec::new(),
         body,
+        ..Batch::default()
     }
 }
 
@@ -178,11 +189,13 @@ fn what_cannot_be_is_refused() {
 
 #[test]
 fn bytes_that_no_packet_refers_to_stay_behind() {
-    let packet = |offset| Packet { time_ns: 5, interface: 1, len: 60, caplen: 2, offset, direction: 0 };
+    let packet =
+        |offset| Packet { time_ns: 5, interface: 1, len: 60, caplen: 2, offset, direction: 0, ..Packet::default() };
     let batch = PacketBatch {
         data: b"..ab..cd..".to_vec(),
         packets: vec![packet(6), packet(2), packet(99)],
         drops: Vec::new(),
+        ..PacketBatch::default()
     };
     let Body::Packets(decoded) = decode(&encoded(&empty(Body::Packets(batch)))).unwrap().body else { panic!() };
     assert_eq!(decoded.data, b"cdab");

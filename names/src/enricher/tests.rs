@@ -49,6 +49,7 @@ fn batch(node: &str, records: Vec<FlowRecord>) -> Batch {
         interface_counts: Vec::new(),
         notices: Vec::new(),
         body: Body::Flows(FlowBatch { records, observations: Vec::new() }),
+        ..Batch::default()
     }
 }
 

@@ -44,6 +44,7 @@ fn flow_at(enricher: &mut Enricher, node: &str, source: IpAddr, destination: IpA
         interface_counts: Vec::new(),
         notices: Vec::new(),
         body: Body::Flows(FlowBatch { records: vec![record], observations: Vec::new() }),
+        ..Batch::default()
     };
     enricher.enrich(&mut batch);
     let Body::Flows(flows) = batch.body else { unreachable!() };

@@ -103,6 +103,7 @@ async fn a_policy_that_would_explain_a_drop_is_named() {
             interface_counts: Vec::new(),
             notices: Vec::new(),
             body: Body::Flows(FlowBatch { records: vec![record], observations: Vec::new() }),
+            ..Batch::default()
         };
         names.enricher().enrich(&mut batch);
         let Body::Flows(flows) = batch.body else { unreachable!() };

@@ -161,6 +161,7 @@ fn batch(sequence: u64, count: u64, flows: u64, now_ns: u64) -> Batch {
         interface_counts: Vec::new(),
         notices: Vec::new(),
         body: Body::Flows(FlowBatch { records, observations: Vec::new() }),
+        ..Batch::default()
     }
 }
 

@@ -6,7 +6,7 @@ use super::*;
 const NODES: [&str; 3] = ["a", "b", "c"];
 
 fn packet(time_ns: u64, offset: u32) -> Packet {
-    Packet { time_ns, interface: 1, len: 60, caplen: 4, offset, direction: 0 }
+    Packet { time_ns, interface: 1, len: 60, caplen: 4, offset, direction: 0, ..Packet::default() }
 }
 
 fn batch(node: &str, time_ns: u64, times: &[u64]) -> Batch {
@@ -25,6 +25,7 @@ fn batch(node: &str, time_ns: u64, times: &[u64]) -> Batch {
         interface_counts: Vec::new(),
         notices: Vec::new(),
         body,
+        ..Batch::default()
     }
 }
 
@@ -88,7 +89,14 @@ fn a_clock_that_is_behind_delays_the_others_by_so_much_at_most() {
 fn what_waits_is_bounded_and_interfaces_are_announced_once_before_their_packets() {
     let mut merge = Packets::default();
     merge.push(batch("silent", 0, &[1]), 0);
-    let interface = Interface { id: 1, netns: "".into(), index: 1, name: "eth0".into(), link_type: LinkType::Ethernet };
+    let interface = Interface {
+        id: 1,
+        netns: "".into(),
+        index: 1,
+        name: "eth0".into(),
+        link_type: LinkType::Ethernet,
+        ..Interface::default()
+    };
     let mut got = Vec::new();
     for n in 0..40_u64 {
         let mut next = batch("a", 0, &[100 + n, 200 + n]);

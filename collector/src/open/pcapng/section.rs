@@ -148,7 +148,7 @@ impl Section {
         let name: Arc<str> = plain.unwrap_or(&name).into();
         let link_type = if matches!(link, Link::Ethernet) { LinkType::Ethernet } else { LinkType::RawIp };
         let netns = about.netns.unwrap_or_default().into();
-        self.new.push(Interface { id, netns, index: about.index, name, link_type });
+        self.new.push(Interface { id, netns, index: about.index, name, link_type, ..Interface::default() });
         self.node = about.node.map(Into::into).or_else(|| self.node.take());
         self.ports.push(Port { id, link, clock, snaplen: body.u32(4)?, delivered: 0, lost: 0 });
         Some(())
