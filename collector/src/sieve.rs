@@ -4,8 +4,7 @@ use std::{collections::HashMap, fmt, net::IpAddr, sync::Arc};
 
 use flow::{
     Batch, Body, Field, Filter, FlowBatch, FlowRecord, Interface, LinkType, PacketBatch, Value,
-    filter::{Object, Subject},
-    show,
+    filter::{Object, Subject, texts},
 };
 
 use crate::{
@@ -120,19 +119,6 @@ impl Subject for Judged<'_> {
     fn belongs(&self, object: &Object, address: IpAddr) -> Option<bool> {
         self.objects.and_then(|objects| objects(object, address))
     }
-}
-
-/// What words are looked for in: everything that is shown of a record but times and counts, in which nearly any digit would be
-/// found, and `address:port` of both ends, as people type them.
-pub(crate) fn texts(record: &FlowRecord) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
-    use flow::Group;
-    let searched = |field: &&Field| !matches!(field.group(), Group::Time | Group::Volume);
-    let cells = Field::ALL.iter().filter(searched).filter_map(|field| show::cell(record, *field));
-    let end = |address: Option<IpAddr>, port: Option<u16>| {
-        Some(std::net::SocketAddr::new(address?, port?).to_string().into())
-    };
-    let ends = [end(record.src_addr, record.src_port), end(record.dst_addr, record.dst_port)];
-    cells.chain(ends.into_iter().flatten())
 }
 
 #[cfg(test)]

@@ -54,6 +54,8 @@ pub enum FromAgent {
     Connections(Vec<Connection>),
     /// Connections of the address that [`ToAgent::Watch`] named, as they look after translation: all of them.
     Translated(Vec<Own>),
+    /// What it was told to do while it runs and could not, in one sentence for the user.
+    Unable(String),
 }
 
 /// How far an agent has come.

@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 pub use complete::{Candidate, Completions, complete};
 pub use error::FilterError;
 pub use object::{End, Object, ObjectKind};
-pub use subject::Subject;
+pub use subject::{Subject, texts};
 
 use crate::{Rules, config::Mode};
 use tree::{Expr, Test};

@@ -179,6 +179,8 @@ impl Life {
         let Some((agent, _)) = &self.agent else { return };
         if let Err(error) = agent.set_filter(selection) {
             warn!("cannot replace the rules: {error}");
+            let what = format!("the changed filter is not in force, the one before it stays: {error}");
+            self.client.report(&FromAgent::Unable(what));
         }
     }
 

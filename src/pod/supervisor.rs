@@ -193,6 +193,7 @@ impl Supervisor {
                 self.own.connections(&all, self.start.elapsed());
             }
             Event::Said { message: FromAgent::Translated(all), .. } => self.own.translated(all),
+            Event::Said { node, message: FromAgent::Unable(what) } => self.input.notice(format!("{node}: {what}")),
             Event::Said { message: FromAgent::State(_), .. } => {}
         }
     }

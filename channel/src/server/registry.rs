@@ -242,7 +242,7 @@ impl Registry {
                 }
             }
             FromAgent::State(state) => info.state = state.clone(),
-            FromAgent::Connections(_) | FromAgent::Translated(_) => {}
+            FromAgent::Connections(_) | FromAgent::Translated(_) | FromAgent::Unable(_) => {}
         });
         self.lock().tell(&Event::Said { node: Arc::clone(&of.node), message });
         self.changed.notify_all();

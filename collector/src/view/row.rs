@@ -2,7 +2,11 @@
 
 use std::{borrow::Cow, cell::OnceCell, net::IpAddr, sync::Arc, time::Duration};
 
-use flow::{Field, Filter, FlowRecord, Interface, LinkType, Value, filter::Subject, show};
+use flow::{
+    Field, Filter, FlowRecord, Interface, LinkType, Value,
+    filter::{Subject, texts},
+    show,
+};
 
 use super::{column::Column, rate::Rate};
 use crate::{
@@ -10,7 +14,6 @@ use crate::{
     decode::{Decoded, decode},
     interface,
     packet::Seen,
-    sieve::texts,
 };
 
 /// A row.

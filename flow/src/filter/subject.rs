@@ -1,6 +1,9 @@
 //! What a filter is applied to.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, SocketAddr},
+};
 
 use super::Object;
 use crate::{Field, FlowRecord, Group, Value, show};
@@ -25,13 +28,17 @@ impl Subject for FlowRecord {
         self.get(field)
     }
 
-    /// What is shown of it but times and amounts, in which nearly any digit would be found; `address:port` of both ends too.
     fn any_text(&self, look: &mut dyn FnMut(&str) -> bool) -> bool {
-        let searched =
-            |field: &&Field| !matches!(field.group(), Group::Time | Group::Volume) && self.get(**field).is_some();
-        let end = |address: Option<IpAddr>, port: Option<u16>| Some(SocketAddr::new(address?, port?).to_string());
-        Field::ALL.iter().filter(searched).any(|field| show::cell(self, *field).is_some_and(|text| look(&text)))
-            || end(self.src_addr, self.src_port).is_some_and(|text| look(&text))
-            || end(self.dst_addr, self.dst_port).is_some_and(|text| look(&text))
+        texts(self).any(|text| look(&text))
     }
+}
+
+/// What words are looked for in: everything that is shown of a record but times and amounts, in which nearly any digit would be
+/// found, and `address:port` of both ends, as people type them.
+pub fn texts(record: &FlowRecord) -> impl Iterator<Item = Cow<'_, str>> {
+    let searched = |field: &&Field| !matches!(field.group(), Group::Time | Group::Volume);
+    let cells = Field::ALL.iter().filter(searched).filter_map(|field| show::cell(record, *field));
+    let end = |address: Option<IpAddr>, port: Option<u16>| Some(SocketAddr::new(address?, port?).to_string().into());
+    let ends = [end(record.src_addr, record.src_port), end(record.dst_addr, record.dst_port)];
+    cells.chain(ends.into_iter().flatten())
 }
