@@ -122,6 +122,10 @@ pub struct PacketBatch {
     pub drops: Vec<Drop>,
     /// Who sent and who was sent to: each pair of ends once, as a record of addresses, ports and names without counts.
     /// [`Packet::ends`] refers to it.
+    ///
+    /// The Service that they speak through is what [`FlowRecord::service`] says: before translation an end itself is the
+    /// Service; after it that end is a pod, and `XlatDstAddr`, `XlatDstPort` and `XlatDstK8S_*` are the Service's (of replies
+    /// `XlatSrc*`).
     pub ends: Vec<Arc<FlowRecord>>,
 }
 
