@@ -10,6 +10,7 @@ pub(crate) mod link;
 pub(crate) mod nsid;
 pub(crate) mod psample;
 pub(crate) mod sockets;
+pub(crate) mod speed;
 pub(crate) mod stream;
 pub(crate) mod tc;
 pub(crate) mod xfrm;

@@ -3,7 +3,7 @@
 //! Must not know how the data came about.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{Arc, mpsc::Receiver},
 };
 
@@ -20,7 +20,8 @@ pub(crate) struct Outbox {
     node: Arc<str>,
     sequence: u64,
     anchor: Anchor,
-    announced: HashSet<u32>,
+    /// Where interfaces that were announced led then.
+    announced: HashMap<u32, bool>,
     version: u64,
     interfaces: Vec<flow::Interface>,
     notices: Receiver<Arc<str>>,
@@ -41,7 +42,7 @@ impl Outbox {
             node,
             sequence: 0,
             anchor,
-            announced: HashSet::new(),
+            announced: HashMap::new(),
             version: 0,
             interfaces: Vec::new(),
             notices,
@@ -57,15 +58,18 @@ impl Outbox {
         self.anchor.wall(monotonic())
     }
 
-    /// Notes the interfaces that were not announced yet for the next batch.
+    /// Notes the interfaces that were not announced yet, or not as they are now, for the next batch.
     pub(crate) fn announce(&mut self, topology: &Topology) {
         if self.version == topology.version {
             return;
         }
         self.version = topology.version;
-        let new = topology.points.values().map(|watched| &watched.interface);
+        let all = topology.points.values().map(|watched| &watched.interface);
         let before = self.interfaces.len();
-        self.interfaces.extend(new.filter(|interface| self.announced.insert(interface.id)).cloned());
+        let announced = &mut self.announced;
+        let new =
+            all.filter(|interface| announced.insert(interface.id, interface.leads_out) != Some(interface.leads_out));
+        self.interfaces.extend(new.cloned());
         self.interfaces[before..].sort_by_key(|interface| interface.id);
     }
 

@@ -33,8 +33,16 @@ pub(crate) struct Topology {
 }
 
 impl Topology {
-    /// Notes an interface under a number of its own; again only if its name or kind is another.
-    pub(crate) fn add(&mut self, point: Point, netns: &Arc<str>, name: &str, link_type: LinkType, now: Instant) {
+    /// Notes an interface under a number of its own; again only if its name or kind is another. What was not known before is
+    /// given back, for what else there is to be said of it.
+    pub(crate) fn add(
+        &mut self,
+        point: Point,
+        netns: &Arc<str>,
+        name: &str,
+        link_type: LinkType,
+        now: Instant,
+    ) -> Option<&mut Interface> {
         let known = self.points.get(&point).map(|watched| &watched.interface);
         let same = known.is_some_and(|old| *old.name == *name && old.netns == *netns && old.link_type == link_type);
         if !same {
@@ -48,9 +56,10 @@ impl Topology {
             };
             self.next_id += 1;
             self.points.insert(point, Watched { interface, peer: None, there: now });
-        } else if let Some(watched) = self.points.get_mut(&point) {
-            watched.there = now;
         }
+        let watched = self.points.get_mut(&point)?;
+        watched.there = now;
+        (!same).then_some(&mut watched.interface)
     }
 
     /// Forgets what went long ago.
@@ -85,6 +94,7 @@ mod tests {
         topology.add((1, 2), &netns, "eth0", LinkType::Ethernet, now);
         topology.add((1, 2), &netns, "eth0", LinkType::Ethernet, now);
         assert_eq!(topology.points[&(1, 2)].interface.id, 0);
+        assert!(topology.add((1, 2), &netns, "eth0", LinkType::Ethernet, now).is_none());
         topology.add((1, 2), &netns, "wan", LinkType::Ethernet, now);
         assert_eq!(topology.points[&(1, 2)].interface.id, 1);
         topology.forget(now + REMEMBER / 2);

@@ -111,6 +111,7 @@ impl Default for PacketFiles {
 /// Everything that agents and collector need to know of what was asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own, as it was typed")]
 pub struct CaptureConfig {
     /// Flows or packets.
     pub mode: Mode,

@@ -35,6 +35,13 @@ pub(crate) struct Link {
     pub(crate) lower_nsid: Option<i32>,
 }
 
+impl Link {
+    /// Whether it is one end of a veth pair whose other end lies in another namespace.
+    pub(crate) fn leads_out(&self) -> bool {
+        self.kind == "veth" && self.lower_nsid.is_some()
+    }
+}
+
 /// What a message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {

@@ -14,7 +14,7 @@ use crate::{
     netlink::{
         Events, Message, Requests,
         link::{self, Change, Link},
-        nsid,
+        nsid, speed,
     },
     netns::{Found, NsId, enter},
 };
@@ -100,6 +100,11 @@ impl Namespace {
     pub(super) fn number_of(&self, other: &Self) -> Option<i32> {
         let file = enter::of_socket(other.requests.borrow().as_fd()).ok()?;
         nsid::of(&mut self.requests.borrow_mut(), file.as_fd()).ok()?
+    }
+
+    /// How fast an interface is, bits per second; 0 where nothing tells.
+    pub(super) fn speed(&self, name: &str) -> u64 {
+        speed::of(self.requests.borrow().as_fd(), name)
     }
 
     /// Takes our programs off one interface.

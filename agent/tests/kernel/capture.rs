@@ -105,6 +105,16 @@ impl Capture {
         begun.elapsed()
     }
 
+    /// Waits until an interface was announced.
+    pub(crate) fn await_announced(&self, name: &str) {
+        let begun = Instant::now();
+        let told = |batch: &Batch| batch.interfaces.iter().any(|interface| *interface.name == *name);
+        while !self.kept.0.lock().unwrap().iter().any(told) {
+            assert!(begun.elapsed() < Duration::from_secs(5), "{name} was not announced");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     pub(crate) fn limits(&self) -> &[String] {
         self.agent.limits()
     }

@@ -93,6 +93,33 @@ fn kernel_a_peer_that_moves_to_another_namespace_stays_a_peer() {
 }
 
 #[test]
+fn kernel_where_an_interface_leads_and_how_fast_it_is_is_told() {
+    if !can_run("kernel_where_an_interface_leads_and_how_fast_it_is_is_told") {
+        return;
+    }
+    let mut lab = Lab::new();
+    let (node, pod) = (lab.namespace("n"), lab.namespace("p"));
+    let [out, inner, stays] = ["out", "in", "stays"].map(|name| format!("{}{name}", lab.prefix));
+    run(&format!("ip -n {node} link add {out} type veth peer name {inner}"));
+    run(&format!("ip -n {node} link add {stays} type bridge && ip -n {node} link set {stays} up"));
+    let one = CaptureConfig { netns: NetNs::Path(path(&node)), ..config(&lab.prefix) };
+    let capture = Capture::start(one);
+    capture.await_announced(&out);
+    // What leads nowhere else yet is a pod's later.
+    run(&format!("ip -n {node} link set {inner} netns {pod} && ip -n {node} link set {out} up"));
+    capture.await_interfaces(2);
+    let outcome = capture.finish();
+    let told = |name: &str| {
+        let announced = outcome.interfaces().filter(|interface| *interface.name == *name);
+        announced.map(|interface| (interface.id, interface.leads_out, interface.speed)).collect::<Vec<_>>()
+    };
+    let speed = run(&format!("ip netns exec {node} cat /sys/class/net/{out}/speed")).trim().parse::<u64>().unwrap();
+    let [(first, false, before), (again, true, after)] = told(&out)[..] else { panic!("{:?}", told(&out)) };
+    assert_eq!((first, before, after), (again, speed * 1_000_000, speed * 1_000_000));
+    assert!(matches!(told(&stays)[..], [(_, false, 0)]), "{:?}", told(&stays));
+}
+
+#[test]
 fn kernel_a_tun_device_carries_bare_ip_packets() {
     if !can_run("kernel_a_tun_device_carries_bare_ip_packets") {
         return;

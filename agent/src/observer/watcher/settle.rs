@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flow::LinkType;
+use flow::{LinkType, config::NetNs};
 
 use super::Watcher;
 use crate::{
@@ -78,10 +78,18 @@ impl Watcher {
 
     fn publish(&mut self, pairs: &BTreeMap<peers::Point, peers::Point>) {
         let now = Instant::now();
+        // Where all namespaces are watched the near ends are those in our own.
+        let all = self.netns == NetNs::All;
         for namespace in self.namespaces.values() {
             for link in namespace.links.values().filter(|link| self.selection.takes(&link.name)) {
-                if let Some(link_type) = link_type(link.hardware) {
-                    self.topology.add((namespace.key, link.index), &namespace.name, &link.name, link_type, now);
+                let Some(link_type) = link_type(link.hardware) else { continue };
+                let point = (namespace.key, link.index);
+                if let Some(new) = self.topology.add(point, &namespace.name, &link.name, link_type, now) {
+                    new.speed = namespace.speed(&link.name);
+                }
+                // A peer may move to another namespace later.
+                if let Some(watched) = self.topology.points.get_mut(&point) {
+                    watched.interface.leads_out = link.leads_out() && (!all || namespace.name.is_empty());
                 }
             }
         }
