@@ -74,9 +74,9 @@ pub(crate) fn data_count(body: &Body) -> u64 {
 
 /// The batch without its data, if anything in it has to be known later.
 pub(crate) fn announcements(batch: &Batch) -> Option<Arc<Batch>> {
-    let Batch { node, sequence, time_ns, counters, interfaces, notices, secrets, clock, interface_counts: _, body: _ } =
-        batch;
-    if interfaces.is_empty() && notices.is_empty() && secrets.is_empty() {
+    let Batch { node, sequence, time_ns, counters, interfaces, notices, secrets, clock, recording, .. } = batch;
+    let is_end = recording.as_ref().is_some_and(|recording| recording.over);
+    if interfaces.is_empty() && notices.is_empty() && secrets.is_empty() && !is_end {
         return None;
     }
     Some(Arc::new(Batch {
@@ -89,6 +89,8 @@ pub(crate) fn announcements(batch: &Batch) -> Option<Arc<Batch>> {
         notices: notices.clone(),
         secrets: secrets.clone(),
         clock: *clock,
+        recording: recording.clone(),
+        ring: None,
         body: Body::None,
     }))
 }

@@ -30,6 +30,10 @@ pub struct Batch {
     pub secrets: Vec<Arc<str>>,
     /// How the clock of [`Batch::node`] stands, once it has been compared. Times in this batch are already put right by it.
     pub clock: Option<Clock>,
+    /// What the packets in it are taken for, where that is not the capture itself: they go into a file of their own.
+    pub recording: Option<Arc<Recording>>,
+    /// What the flight recorder of the agent holds (`--ring`).
+    pub ring: Option<Ring>,
     /// The data.
     pub body: Body,
 }
@@ -48,6 +52,41 @@ pub struct Clock {
     pub ahead_ns: i64,
     /// Half of the shortest round trip it was measured by: most that this can be wrong, ns.
     pub error_ns: u64,
+}
+
+/// Packets with a file of their own: what a flight recorder saves, or those of one flow beside a capture of flows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Recording {
+    /// Never used twice in a capture; later ones have larger numbers.
+    pub number: u32,
+    /// What its file is called, without extension.
+    pub name: Arc<str>,
+    /// Why it was made, in one line for the file.
+    pub why: Arc<str>,
+    /// Nothing more of it will come.
+    pub over: bool,
+}
+
+/// A flight recorder at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ring {
+    /// For so long back everything that was taken is there, at most for the time asked for, ns.
+    pub held_ns: u64,
+    /// Memory that it fills, bytes.
+    pub bytes: u64,
+    /// Number of the last [`Recording`] that this agent has delivered to its end; 0 before the first.
+    pub ended: u32,
+    /// The trigger holds for a packet that went in just now.
+    pub fired: Option<Fired>,
+}
+
+/// What a trigger was waiting for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fired {
+    /// When it happened, ns since the epoch.
+    pub time_ns: u64,
+    /// The packet or record in a few words.
+    pub what: Arc<str>,
 }
 
 /// The data of a [`Batch`].

@@ -4,7 +4,7 @@ use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Own, rules::Rules, schema::Feature};
+use crate::{Own, filter::Trigger, rules::Rules, schema::Feature};
 
 /// Flows or packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -211,6 +211,8 @@ impl CaptureConfig {
         const PACKETS: u64 = 48 << 20;
         /// Sets of addresses: buckets, the old and the new entries for a moment, and what the agent knows of them.
         const SETS: u64 = 32 << 20;
+        /// What is put together for the ring before its bound is looked at.
+        const RING: u64 = 8 << 20;
         /// What features take at most, maps, rings and tables.
         const FEATURES: [(Feature, u64); 6] = [
             // Both generations, their ring, what waits for the end of the interval; copies of dropped packets take less.
@@ -230,10 +232,16 @@ impl CaptureConfig {
         let begins =
             |feature| self.features.contains(&feature) && (self.mode == Mode::Flows || feature == Feature::PktDrop);
         let features = FEATURES.iter().filter(|(feature, _)| begins(*feature)).map(|(_, bytes)| bytes).sum::<u64>();
+        // The packets that are kept, and flows beside them where the trigger needs what only flows tell.
+        let ring = self.ring.map_or(0, |_| u64::from(self.buffer_size).max(1 << 20) + RING);
+        let judged = self.trigger.as_deref().and_then(|text| Trigger::parse(text).ok()?.flows(self));
+        let judged = judged.map_or(0, |config| config.agent_memory());
         let has_sets = !self.sets.is_empty() || self.spare_sets > 0;
         FIXED
             + if has_sets { SETS } else { 0 }
             + features
+            + ring
+            + judged
             + match self.mode {
                 Mode::Flows => flows.next_power_of_two() * BUCKETS + flows * ENTRIES + flows.max(16_384) * KNOWN,
                 Mode::Packets => u64::from(self.buffer_size).max(1 << 20) + PACKETS,

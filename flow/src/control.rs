@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Own,
+    Own, Recording,
     config::{CaptureConfig, Selection},
 };
 
@@ -38,11 +38,34 @@ pub enum ToAgent {
         /// The collector's address: what becomes of its connections when this host translates them.
         address: IpAddr,
     },
+    /// Deliver what the flight recorder holds, and what comes for as long again.
+    Save {
+        /// What the batches bear.
+        recording: Recording,
+        /// How long ago it was that it had to be saved, by the collector's clock, ns.
+        ago_ns: u64,
+    },
+    /// That is enough: what was being saved ends now.
+    Release {
+        /// [`Recording::number`].
+        number: u32,
+    },
+    /// Captures of packets beside the capture, all that are to run: others end.
+    Record(Vec<Beside>),
     /// Detach, deliver what there is, end.
     Stop {
         /// Why, in words.
         reason: String,
     },
+}
+
+/// A capture of packets beside a capture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Beside {
+    /// What its batches bear.
+    pub recording: Recording,
+    /// What is captured.
+    pub config: Box<CaptureConfig>,
 }
 
 /// From an agent to the collector, besides batches.

@@ -29,6 +29,10 @@ macro_rules! counters {
                 $(self.$name = self.$name.max(other.$name);)*
             }
 
+            fn keep_losses(&self, to: &mut Self) {
+                $(if $loss { to.$name = self.$name; })*
+            }
+
             /// Adds `other` to each.
             pub fn add(&mut self, other: &Self) {
                 $(self.$name = self.$name.saturating_add(other.$name);)*
@@ -95,6 +99,12 @@ counters! {
     lost_drops, "lost: drops", true;
     /// Dropped buffers that have no header which could be read: they are in no record.
     drops_without_headers, "drops without headers", false;
+    /// Packets that a flight recorder delivered because it was asked to.
+    ring_saved, "saved from the ring", false;
+    /// Packets whose time in the flight recorder was over before anybody asked for them.
+    ring_aged, "aged in the ring", false;
+    /// Packets that left the flight recorder before their time, because its memory was full: a save would have missed them.
+    ring_fallen, "fell out of the ring early", false;
     /// Packets lost between agent and collector because the queue was full.
     lost_queue, "lost: queue full", true;
     /// Batches that never arrived, by their sequence numbers.
@@ -112,6 +122,14 @@ counters! {
 }
 
 impl Counters {
+    /// The losses alone.
+    #[must_use]
+    pub fn lost(&self) -> Self {
+        let mut lost = Self::default();
+        self.keep_losses(&mut lost);
+        lost
+    }
+
     /// The losses that are not zero.
     pub fn losses(&self) -> impl Iterator<Item = Entry> + use<> {
         self.entries().filter(|entry| entry.is_loss && entry.value > 0)

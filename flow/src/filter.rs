@@ -24,6 +24,7 @@ mod parse;
 mod subject;
 mod token;
 mod tree;
+mod trigger;
 mod typed;
 mod values;
 
@@ -35,6 +36,7 @@ pub use complete::{Candidate, Completions, complete};
 pub use error::FilterError;
 pub use object::{End, Object, ObjectKind};
 pub use subject::{Subject, texts};
+pub use trigger::Trigger;
 
 use crate::{Rules, config::Mode};
 use tree::{Expr, Test};

@@ -24,8 +24,8 @@ pub mod wire;
 
 pub use accumulate::Accumulation;
 pub use batch::{
-    Batch, Body, Clock, Closed, Drop, FlowBatch, Interface, InterfaceCounts, LinkType, Observation, Packet,
-    PacketBatch, Place, Sink,
+    Batch, Body, Clock, Closed, Drop, Fired, FlowBatch, Interface, InterfaceCounts, LinkType, Observation, Packet,
+    PacketBatch, Place, Recording, Ring, Sink,
 };
 pub use config::{CaptureConfig, Selection};
 pub use counters::Counters;

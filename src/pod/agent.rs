@@ -153,6 +153,7 @@ impl Life {
                 let (connections, translated) = (Vec::new(), Vec::new());
                 self.watch = Some(Watch { port, address, connections, translated, looked: None });
             }
+            ToAgent::Save { .. } | ToAgent::Release { .. } | ToAgent::Record(_) => {}
             ToAgent::Stop { reason } => self.finish(&reason),
         }
     }

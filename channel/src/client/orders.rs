@@ -9,12 +9,13 @@ pub(super) struct Orders {
     begun: bool,
     filter: Option<Selection>,
     watch: Option<ToAgent>,
+    records: Option<ToAgent>,
     stopped: bool,
 }
 
 impl Orders {
     pub(super) const fn new(agent: Sender<ToAgent>) -> Self {
-        Self { agent, begun: false, filter: None, watch: None, stopped: false }
+        Self { agent, begun: false, filter: None, watch: None, records: None, stopped: false }
     }
 
     pub(super) fn take(&mut self, order: ToAgent) {
@@ -22,6 +23,9 @@ impl Orders {
             ToAgent::Begin(config) => self.begin(config),
             ToAgent::Filter(selection) => self.filter(selection),
             ToAgent::Watch { .. } => (self.watch.replace(order.clone()).as_ref() != Some(&order)).then_some(order),
+            ToAgent::Record(_) => (self.records.replace(order.clone()).as_ref() != Some(&order)).then_some(order),
+            // Told once, and never again.
+            ToAgent::Save { .. } | ToAgent::Release { .. } => Some(order),
             ToAgent::Stop { reason } => {
                 (!std::mem::replace(&mut self.stopped, true)).then_some(ToAgent::Stop { reason })
             }

@@ -17,6 +17,8 @@ struct Orders {
     filter: Option<Selection>,
     watch: Option<ToAgent>,
     stop: Option<String>,
+    /// Captures beside the capture.
+    records: Option<ToAgent>,
 }
 
 impl Orders {
@@ -25,6 +27,9 @@ impl Orders {
             ToAgent::Begin(_) => {}
             ToAgent::Filter(selection) => self.filter = Some(selection.clone()),
             ToAgent::Watch { .. } => self.watch = Some(message.clone()),
+            // What was to be saved of an agent that was away then it does not hold any more when it is back.
+            ToAgent::Save { .. } | ToAgent::Release { .. } => {}
+            ToAgent::Record(_) => self.records = Some(message.clone()),
             ToAgent::Stop { reason } => self.stop = Some(reason.clone()),
         }
     }
@@ -34,6 +39,8 @@ impl Orders {
         match message {
             ToAgent::Begin(_) | ToAgent::Filter(_) => self.filter = None,
             ToAgent::Watch { .. } => self.watch = None,
+            ToAgent::Save { .. } | ToAgent::Release { .. } => {}
+            ToAgent::Record(_) => self.records = None,
             ToAgent::Stop { .. } => self.stop = None,
         }
     }
@@ -70,7 +77,8 @@ impl Standing {
             config = config.with(selection.clone());
         }
         let watch = pick(|orders| orders.watch.is_some()).watch.clone();
-        [ToAgent::Begin(Box::new(config))].into_iter().chain(watch).collect()
+        let records = pick(|orders| orders.records.is_some()).records.clone();
+        [ToAgent::Begin(Box::new(config))].into_iter().chain(watch).chain(records).collect()
     }
 
     pub(super) fn config_for(&self, node: &Arc<str>, address: IpAddr) -> CaptureConfig {

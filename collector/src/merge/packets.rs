@@ -229,6 +229,8 @@ fn header(batch: &mut Batch) -> Batch {
         notices: std::mem::take(&mut batch.notices),
         secrets: std::mem::take(&mut batch.secrets),
         clock: batch.clock,
+        recording: batch.recording.clone(),
+        ring: batch.ring.take(),
         body: Body::None,
     }
 }

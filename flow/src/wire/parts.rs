@@ -3,7 +3,9 @@
 use std::{borrow::Borrow, sync::Arc};
 
 use super::{Packed, Reader, WireError, Writer};
-use crate::{Batch, Body, Drop, FlowBatch, FlowRecord, InterfaceCounts, Observation, Packet, PacketBatch, Unit};
+use crate::{
+    Batch, Body, Drop, FlowBatch, FlowRecord, InterfaceCounts, Observation, Packet, PacketBatch, Recording, Unit,
+};
 
 /// A record takes hundreds of bytes in memory and may be one byte here: fewer bytes than this for each are filled up, so
 /// that a few bytes cannot demand much memory. Records of real traffic have more.
@@ -28,8 +30,8 @@ list!(put_drops, take_drops, Drop, 2, put_drop, take_drop);
 list!(put_observations, take_observations, Observation, 7, put_observation, take_observation);
 
 pub(super) fn put_batch<'a>(batch: &'a Batch, to: &mut Writer<'a>) -> Result<(), WireError> {
-    let Batch { node, sequence, time_ns, counters, interfaces, interface_counts, notices, secrets, clock, body } =
-        batch;
+    let Batch { node, sequence, time_ns, counters, interfaces, interface_counts, notices, .. } = batch;
+    let Batch { secrets, clock, recording, ring, body, .. } = batch;
     to.put(time_ns)?;
     to.put(sequence)?;
     to.put_text(node)?;
@@ -41,6 +43,8 @@ pub(super) fn put_batch<'a>(batch: &'a Batch, to: &mut Writer<'a>) -> Result<(),
     to.put_count(secrets.len())?;
     secrets.iter().try_for_each(|secret| to.put_text(secret))?;
     to.put(clock)?;
+    to.put(&recording.as_deref())?;
+    to.put(ring)?;
     match body {
         Body::None => to.put(&0_u8),
         Body::Flows(flows) => {
@@ -68,6 +72,8 @@ pub(super) fn take_batch(from: &mut Reader<'_>) -> Result<Batch, WireError> {
         notices: take_texts(from)?,
         secrets: take_texts(from)?,
         clock: from.take()?,
+        recording: from.take::<Option<Recording>>()?.map(Arc::new),
+        ring: from.take()?,
         body: take_body(time_ns, from)?,
     })
 }

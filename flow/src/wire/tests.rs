@@ -5,8 +5,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::*;
 use crate::{
-    Body, Clock, Counters, Field, FlowBatch, FlowRecord, Interface, InterfaceCounts, Kind, LinkType, Mac, Observation,
-    Packet, PacketBatch, Place, Unit,
+    Body, Clock, Counters, Field, Fired, FlowBatch, FlowRecord, Interface, InterfaceCounts, Kind, LinkType, Mac,
+    Observation, Packet, PacketBatch, Place, Recording, Ring, Unit,
 };
 
 /// A value that `field` may have, made of a number; by way of JSON, so that no field can be forgotten.
@@ -76,6 +76,7 @@ prop_compose! {
         notices in vec("[a-c]{0,2}", 0..4),
         secrets in vec("[a-c]{0,2}", 0..4),
         clock in option::of(any::<(i64, u64)>()),
+        recording in option::of(any::<(u32, String, bool)>()), ring in option::of(any::<(u64, u32, bool)>()),
         body in prop_oneof![Just(Body::None), flows(), packets()],
     ) -> Batch {
         let interface = |(id, index, name): (u32, u32, String)| Interface {
@@ -92,6 +93,13 @@ prop_compose! {
             interface_counts: counts.into_iter().map(|(interface, delivered, lost)| InterfaceCounts { interface, delivered, lost }).collect(),
             notices: notices.into_iter().map(Arc::from).collect(),
             secrets: secrets.into_iter().map(Arc::from).collect(),
+            recording: recording.map(|(number, name, over)| {
+                Arc::new(Recording { number, why: format!("why {name}").into(), name: name.into(), over })
+            }),
+            ring: ring.map(|(held_ns, ended, fired)| {
+                let fired = fired.then(|| Fired { time_ns: held_ns, what: "what".into() });
+                Ring { held_ns, bytes: held_ns / 2, ended, fired }
+            }),
             clock: clock.map(|(ahead_ns, error_ns)| Clock { ahead_ns, error_ns }),
             body,
         }
