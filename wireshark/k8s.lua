@@ -52,7 +52,7 @@ for _, side in ipairs({ { "src", "Source" }, { "dst", "Destination" }, { "any", 
   text(prefix .. ".workload", label .. " workload", "Name of the workload at the " .. of)
   text(prefix .. ".workload_kind", label .. " workload kind", "Kind of the workload at the " .. of)
   text(prefix .. ".node", label .. " node", "Node of the " .. of)
-  text(prefix .. ".svc", label .. " Service", "Service at the " .. of .. ", namespace/name")
+  text(prefix .. ".svc", label .. " Service", "Service that the " .. of .. " is or stands for, namespace/name")
   text(prefix .. ".process", label .. " process", "Process at the " .. of)
   number(prefix .. ".pid", label .. " process id", "Process at the " .. of .. ", in the host's numbers")
   text(prefix .. ".container", label .. " container", "Container at the " .. of)
@@ -73,93 +73,20 @@ local description_of = Field.new("frame.interface_description")
 
 -- Reading --------------------------------------------------------------------------------------------------------
 
--- What a text says, in the order of the tree: name of the field, value, whether it is shown.
+-- What a text says, in the order of the tree: field, value, whether it is hidden.
 local function say(said, name, value, hidden)
   if value ~= nil and value ~= "" then
     said[#said + 1] = { fields[name], value, hidden }
   end
 end
 
--- `Deployment/web` as kind and name.
-local function kind_and_name(value)
-  local kind, name = value:match("^([^/]*)/(.*)$")
-  return kind or "", name or value
-end
-
+-- The same of one end, and of either.
 local function say_end(said, side, name, value)
   say(said, side .. "." .. name, value)
   say(said, "any." .. name, value, true)
 end
 
-local function say_workload(said, side, value)
-  local kind, name = kind_and_name(value)
-  say_end(said, side, "workload", name)
-  say_end(said, side, "workload_kind", kind)
-end
-
--- `shop/web-7d9:Deployment/web`, `shop/web-7d9`, or `Service:db/pg`, `Node:n1` for what is no pod.
-local function say_name(said, side, value)
-  local kind, name, workload = "Pod", value:match("^([^:]*/[^:]*):(.*)$")
-  if not name then
-    local of, rest = value:match("^(%u%a*):(.+)$")
-    kind, name = of or (value:find("/", 1, true) and "Pod") or "", rest or value
-  end
-  local ns, object = name:match("^([^/]*)/(.*)$")
-  say_end(said, side, "name", name)
-  say_end(said, side, "kind", kind)
-  say_end(said, side, "ns", ns)
-  if kind == "Pod" then
-    say_end(said, side, "pod", object)
-  elseif kind == "Service" then
-    say_end(said, side, "svc", name)
-  elseif kind == "Node" then
-    say_end(said, side, "node", name)
-  end
-  if workload and workload ~= "" then
-    say_workload(said, side, workload)
-  end
-end
-
-local function say_svc(said, value)
-  local ns, name = value:match("^([^/]*)/(.*)$")
-  say(said, "svc", value)
-  say(said, "svc.ns", ns, true)
-  say(said, "svc.name", name, true)
-end
-
--- What belongs to one end, by its key after `src.` or `dst.`.
-local of_end = {
-  node = "node",
-  comm = "process",
-  container = "container",
-}
-
-local keys = {
-  src = function(said, value) say_name(said, "src", value) end,
-  dst = function(said, value) say_name(said, "dst", value) end,
-  svc = say_svc,
-  drop = function(said, value) say(said, "drop_reason", value) end,
-  pid = function(said, value) say(said, "pid", tonumber(value)) end,
-  comm = function(said, value) say(said, "process", value) end,
-  container = function(said, value) say(said, "container", value) end,
-}
-
-for _, side in ipairs({ "src", "dst" }) do
-  for key, name in pairs(of_end) do
-    keys[side .. "." .. key] = function(said, value)
-      say_end(said, side, name, value)
-      if name ~= "node" then
-        say(said, name, value, true)
-      end
-    end
-  end
-  keys[side .. ".pid"] = function(said, value)
-    say_end(said, side, "pid", tonumber(value))
-    say(said, "pid", tonumber(value), true)
-  end
-end
-
--- Values have no space in them: what would be one is written %20, and % itself %25.
+-- Values are one word: a space is %20, what separates within a name is written so too.
 local function plain(value)
   if not value:find("%", 1, true) then
     return value
@@ -167,23 +94,110 @@ local function plain(value)
   return (value:gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end))
 end
 
+-- `Deployment/web` as kind and name.
+local function kind_and_name(value)
+  local kind, name = value:match("^([^/]*)/(.*)$")
+  return plain(kind or ""), plain(name or value)
+end
+
+-- `shop/web-7d9`, with `:Deployment/web` after it unless the pod is its own workload; `Node/n1`; `Service/db/pg`.
+local function say_name(said, side, value)
+  local itself, owner = value:match("^([^:]*):?(.*)$")
+  local parts = {}
+  for part in itself:gmatch("[^/]+") do
+    parts[#parts + 1] = plain(part)
+  end
+  local kind, ns, name
+  if #parts == 3 then
+    kind, ns, name = parts[1], parts[2], parts[3]
+  elseif #parts == 2 and itself:find("^%u") then
+    kind, name = parts[1], parts[2]
+  elseif #parts == 2 then
+    kind, ns, name = "Pod", parts[1], parts[2]
+  else
+    name = parts[1]
+  end
+  if not name then
+    return
+  end
+  local whole = ns and (ns .. "/" .. name) or name
+  said[side] = whole
+  say_end(said, side, "name", whole)
+  say_end(said, side, "kind", kind)
+  say_end(said, side, "ns", ns)
+  if kind == "Pod" then
+    say_end(said, side, "pod", name)
+  elseif kind == "Node" then
+    say_end(said, side, "node", name)
+  end
+  local owner_kind, owner_name = kind, name
+  if owner ~= "" then
+    owner_kind, owner_name = kind_and_name(owner)
+  end
+  if kind == "Pod" or owner ~= "" then
+    say_end(said, side, "workload", owner_name)
+    say_end(said, side, "workload_kind", owner_kind)
+  end
+end
+
+-- The service that the end before it stands for, or is: `db/pg`.
+local function say_service(said, value)
+  local ns, name = value:match("^([^/]*)/(.*)$")
+  ns, name = plain(ns or ""), plain(name or value)
+  local whole = ns ~= "" and (ns .. "/" .. name) or name
+  say(said, "svc", whole)
+  say(said, (said.dst and "dst" or "src") .. ".svc", whole, true)
+  say(said, "svc.ns", ns, true)
+  say(said, "svc.name", name, true)
+end
+
+-- What is known of the process at one end.
+local function of_process(side, name, read)
+  return function(said, value)
+    value = read(value)
+    say_end(said, side, name, value)
+    say(said, name, value, true)
+  end
+end
+
+local function of_node(side)
+  return function(said, value)
+    say_end(said, side, "node", plain(value))
+  end
+end
+
+-- A process id; anything else is nothing.
+local function id(value)
+  return #value < 10 and value:find("^%d+$") and tonumber(value) or nil
+end
+
+-- The keys of a comment: the table in collector/src/annotation.rs, and a test that holds the two together.
+local keys = {
+  src = function(said, value) say_name(said, "src", value) end,
+  dst = function(said, value) say_name(said, "dst", value) end,
+  svc = say_service,
+  srcnode = of_node("src"),
+  dstnode = of_node("dst"),
+  drop = function(said, value)
+    said.drop = plain(value)
+    say(said, "drop_reason", said.drop)
+  end,
+  pid = of_process("src", "pid", id),
+  comm = of_process("src", "process", plain),
+  container = of_process("src", "container", plain),
+  dstpid = of_process("dst", "pid", id),
+  dstcomm = of_process("dst", "process", plain),
+  dstcontainer = of_process("dst", "container", plain),
+}
+
 local function read_comment(line)
   local said = {}
-  for key, value in line:gmatch("([%w_.]+)=(%S*)") do
+  for key, value in line:gmatch(" ([%w_.]+)=(%S+)") do
     local take = keys[key]
     if take then
-      take(said, plain(value))
+      take(said, value)
     else
       say(said, "other", key .. "=" .. plain(value))
-    end
-  end
-  for _, one in ipairs(said) do
-    if one[1] == fields.drop_reason then
-      said.drop = one[2]
-    elseif one[1] == fields["src.name"] then
-      said.src = one[2]
-    elseif one[1] == fields["dst.name"] then
-      said.dst = one[2]
     end
   end
   return said
@@ -199,8 +213,8 @@ local function read_description(line)
       say(said, simple[key], value)
       said[key] = value
     elseif key == "workload" then
-      local kind, name = kind_and_name(value)
-      say(said, "workload", name)
+      local kind, name = value:match("^([^/]*)/(.*)$")
+      say(said, "workload", name or value)
       say(said, "workload_kind", kind)
     elseif key == "labels" then
       say(said, "labels", value)
