@@ -57,7 +57,7 @@ pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<A
     let links = Links::default();
     let Observer { running, topology, notices, attached } =
         observer::start(&config, source, loaded.programs, links.clone(), stop.clone())?;
-    let anchor = Anchor::take();
+    let anchor = Anchor::of_process();
     let tracer = Tracer::new(links, places(&config, source));
     let (topology_too, limits) = (topology.clone(), Vec::new());
     let judge = Judge::new(&config.selection())?;

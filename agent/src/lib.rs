@@ -37,6 +37,7 @@ pub use netlink::{conntrack::translated, sockets::connections};
 pub use observer::Attached;
 pub use preflight::{Support, kernel_release, own_address, preflight};
 
+pub use time::{clock_ns, shift_clock};
 /// For the fuzzer: what reads bytes that anybody may send.
 #[cfg(fuzzing)]
 pub mod inputs {

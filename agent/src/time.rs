@@ -1,12 +1,36 @@
-//! From the kernel's monotonic clock to the wall clock, by an anchor taken once, so that times never jump.
+//! From the kernel's monotonic clock to the wall clock, by an anchor taken once in a process, so that times never jump.
+
+use std::sync::OnceLock;
+
+/// The anchor of this process, whatever it captures: what was said of its clock before a capture counts in it, too.
+static ANCHOR: OnceLock<Anchor> = OnceLock::new();
+
+/// The clock by which all agents of this process stamp what they see, ns since 1970-01-01 UTC: the wall clock as it was when
+/// it was first asked, without jumps since.
+pub fn clock_ns() -> u64 {
+    Anchor::of_process().wall(monotonic())
+}
+
+/// For tests: makes the clock of this process differ from the machine's by so many ns. False, and nothing done, once it was
+/// read.
+#[doc(hidden)]
+pub fn shift_clock(ns: i64) -> bool {
+    let Anchor(offset) = Anchor::take();
+    ANCHOR.set(Anchor(offset.saturating_add(ns))).is_ok()
+}
 
 /// What to add to CLOCK_MONOTONIC nanoseconds to get nanoseconds since the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Anchor(i64);
 
 impl Anchor {
+    /// The one of this process.
+    pub(crate) fn of_process() -> Self {
+        *ANCHOR.get_or_init(Self::take)
+    }
+
     /// Compares both clocks; the tightest of a few tries counts.
-    pub(crate) fn take() -> Self {
+    fn take() -> Self {
         let tries = (0..16).map(|_| {
             let before = now(libc::CLOCK_MONOTONIC);
             let wall = now(libc::CLOCK_REALTIME);

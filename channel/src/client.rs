@@ -40,6 +40,8 @@ pub struct Options {
     pub buffer_bytes: usize,
     /// A collector that says nothing for so long is gone for good.
     pub silence: Duration,
+    /// The clock by which batches are stamped, ns since the epoch: the collector compares it with its own.
+    pub clock: fn() -> u64,
 }
 
 /// There is no connection, and there will be none.
@@ -106,7 +108,8 @@ pub fn connect(options: Options) -> Result<(Client, Receiver<ToAgent>), ConnectE
     let (orders, received) = mpsc::channel();
     let client = Client { outbox: Arc::clone(&outbox), _running: Arc::new(Running(Arc::clone(&outbox))) };
     let (address, silence) = (options.address.clone(), options.silence);
-    let reconnect = reconnect::Reconnect::new(options.address, options.silence, tls, greeting, outbox, orders);
+    let reconnect =
+        reconnect::Reconnect::new(options.address, options.silence, options.clock, tls, greeting, outbox, orders);
     let thread = thread::Builder::new().name("channel".to_owned());
     thread.spawn(move || runtime.block_on(reconnect.run())).map_err(ConnectError::Thread)?;
     match client.outbox.wait_for_welcome() {

@@ -1,8 +1,12 @@
 //! What agents and collector say, frame by frame.
 //!
 //! Agent: `HELLO`; then `BATCH` and `REPORT`, whose bodies begin with the message's number (u64, little-endian), and
-//! `PING`. Collector: `WELCOME` with the number it expects, or `REFUSED` with a sentence; then `CONTROL`, `ACK` with the
-//! number below which everything is delivered, and `PING`.
+//! `PING`. Collector: `WELCOME` with the number it expects, or `REFUSED` with a sentence; then `CONTROL`, and `ACK` with the
+//! number below which everything is delivered.
+//!
+//! Clocks: the collector sends `CLOCK` with its time (u64, little-endian, ns since the epoch) at least every heartbeat, and so
+//! ends its welcome, too; the agent answers `CLOCK` with that time, its own when that came, and its own when it answers. To
+//! the welcome it does so before it sends anything else, so that no batch comes before its clock was compared.
 
 use flow::{control::Hello, wire};
 
@@ -16,6 +20,7 @@ pub(crate) const WELCOME: u8 = 5;
 pub(crate) const REFUSED: u8 = 6;
 pub(crate) const CONTROL: u8 = 7;
 pub(crate) const ACK: u8 = 8;
+pub(crate) const CLOCK: u8 = 9;
 
 /// Length of a message's number.
 pub(crate) const NUMBER: usize = 8;
@@ -60,4 +65,24 @@ pub(crate) fn set_number(bytes: &mut [u8], number: u64) -> std::io::Result<()> {
     bytes[..frame::HEAD].copy_from_slice(&head);
     bytes[frame::HEAD..frame::HEAD + NUMBER].copy_from_slice(&number.to_le_bytes());
     Ok(())
+}
+
+/// Length of the body of an agent's `CLOCK`.
+pub(crate) const ANSWER: usize = 3 * NUMBER;
+
+/// The body of a `CLOCK` of an agent: when it was asked by the collector's clock, when it heard that and when it answers by its own.
+pub(crate) fn answer(stamps: [u64; 3]) -> [u8; ANSWER] {
+    let mut body = [0; ANSWER];
+    for (to, stamp) in body.chunks_exact_mut(NUMBER).zip(stamps) {
+        to.copy_from_slice(&stamp.to_le_bytes());
+    }
+    body
+}
+
+/// The three stamps in it.
+pub(crate) fn read_answer(body: &[u8]) -> Option<[u64; 3]> {
+    let (first, rest) = number(body)?;
+    let (second, rest) = number(rest)?;
+    let (third, rest) = number(rest)?;
+    rest.is_empty().then_some([first, second, third])
 }

@@ -18,11 +18,13 @@ use tokio::runtime::Runtime;
 use self::registry::Registry;
 use crate::tls::{Identity, TlsError};
 
+mod clock;
 mod connection;
 mod delivery;
 mod listener;
 mod registry;
 mod standing;
+mod steady;
 
 /// Makes the sink of an agent that connects for the first time in its life.
 pub type MakeSink = Box<dyn Fn(&AgentInfo) -> Box<dyn Sink> + Send + Sync>;

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "measured figures")]
 
+#[path = "loopback/clocks.rs"]
+mod clocks;
 #[path = "loopback/control.rs"]
 mod control;
 #[path = "loopback/delivery.rs"]

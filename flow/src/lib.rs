@@ -19,6 +19,7 @@ pub mod show;
 pub mod size;
 pub mod stop;
 pub mod text;
+mod times;
 pub mod value;
 pub mod wire;
 

@@ -3,6 +3,8 @@
 //! It ends by a signal, or when the collector has been silent for the time of the lease; a capture that was stopped or that
 //! cannot work here only waits, because a container that exits would be started again.
 
+mod shift;
+
 use std::{
     env, fs,
     sync::mpsc::{Receiver, RecvTimeoutError},
@@ -42,6 +44,7 @@ const BUFFER: usize = 32 << 20;
 
 pub(crate) fn run() -> Outcome {
     let place = Place::of_pod()?;
+    let shifted = shift::apply(&place.node);
     let terminate = Stop::default();
     Signals::watch(terminate.clone()).map_err(|error| Error::failed(format!("cannot watch signals: {error}")))?;
     // Whatever becomes of this life: what a former one left goes at once.
@@ -50,7 +53,7 @@ pub(crate) fn run() -> Outcome {
     }
     let (client, orders) = client::connect(place.options()?).map_err(Error::failed)?;
     info!("connected to the collector at {}", place.collector);
-    let mut life = Life { place, client, orders, agent: None, watch: None, told: None };
+    let mut life = Life { place, client, orders, agent: None, watch: None, told: None, shifted };
     life.run(&terminate)
 }
 
@@ -90,6 +93,7 @@ impl Place {
             },
             buffer_bytes: BUFFER,
             silence: self.lease,
+            clock: agent::clock_ns,
         })
     }
 }
@@ -111,6 +115,8 @@ struct Life {
     agent: Option<(Agent, Stop)>,
     watch: Option<Watch>,
     told: Option<AgentState>,
+    /// What a test did to our clock.
+    shifted: Option<String>,
 }
 
 /// What is told of the capture's own traffic.
@@ -172,6 +178,7 @@ impl Life {
                 self.agent = Some((agent, stop));
                 self.tell(state);
             }
+                limits.extend(self.shifted.clone());
             Err(error) => self.tell(failure(&error)),
         }
     }

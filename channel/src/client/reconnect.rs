@@ -26,6 +26,7 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 pub(super) struct Reconnect {
     address: String,
     silence: Duration,
+    clock: fn() -> u64,
     connector: TlsConnector,
     greeting: Vec<u8>,
     outbox: Arc<Outbox>,
@@ -44,13 +45,14 @@ impl Reconnect {
     pub(super) fn new(
         address: String,
         silence: Duration,
+        clock: fn() -> u64,
         tls: Arc<ClientConfig>,
         greeting: Vec<u8>,
         outbox: Arc<Outbox>,
         orders: Sender<ToAgent>,
     ) -> Self {
         let (connector, orders) = (TlsConnector::from(tls), Orders::new(orders));
-        Self { address, silence, connector, greeting, outbox, orders, last: "not tried yet".to_owned() }
+        Self { address, silence, clock, connector, greeting, outbox, orders, last: "not tried yet".to_owned() }
     }
 
     /// Returns when all is over.
@@ -86,7 +88,7 @@ impl Reconnect {
             Ok((stream, Greeting::Welcome(next))) => {
                 self.outbox.confirm(next);
                 self.outbox.welcome();
-                self.last = connection::run(stream, &self.outbox, &mut self.orders).await;
+                self.last = connection::run(stream, &self.outbox, &mut self.orders, self.clock).await;
                 if self.outbox.end().is_none() {
                     log::warn!("the connection to the collector is lost: {}", self.last);
                 }
@@ -109,7 +111,8 @@ impl Reconnect {
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
         let name = ServerName::try_from(COLLECTOR).map_err(|error| error.to_string())?;
         let mut stream = self.connector.connect(name, stream).await.map_err(|error| reason(&error))?;
-        let greeting = connection::greet(&mut stream, &self.greeting).await.map_err(|error| reason(&error))?;
+        let greeting =
+            connection::greet(&mut stream, &self.greeting, self.clock).await.map_err(|error| reason(&error))?;
         Ok((stream, greeting))
     }
 }

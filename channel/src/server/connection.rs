@@ -6,12 +6,16 @@ use flow::control::{Hello, ToAgent};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader},
     net::TcpStream,
-    sync::{Semaphore, mpsc, watch},
-    time::{sleep, timeout},
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_rustls::server::TlsStream;
 
-use super::registry::{Joined, Registry};
+use super::{
+    clock::{NodeClock, Stamps},
+    registry::{Joined, Registry},
+    steady::Steady,
+};
 use crate::{
     frame,
     heard::{HEARTBEAT, Heard, Listening},
@@ -41,17 +45,18 @@ pub(super) async fn run(stream: TlsStream<TcpStream>, hello: Hello, address: Soc
 }
 
 async fn serve(stream: TlsStream<TcpStream>, joined: Joined, registry: &Registry) -> String {
-    let Joined { heard, inbox, outbox, mut delivered, cut, .. } = joined;
+    let Joined { heard, clock, inbox, outbox, mut delivered, cut, .. } = joined;
     let (reader, mut writer) = tokio::io::split(stream);
     let next = *delivered.borrow_and_update();
-    if let Err(error) = frame::write_async(&mut writer, message::WELCOME, &next.to_le_bytes()).await {
+    let welcome = [next, registry.steady.now_ns()].map(u64::to_le_bytes);
+    if let Err(error) = frame::write_async(&mut writer, message::WELCOME, welcome.as_flattened()).await {
         return error.to_string();
     }
     heard.note();
     let reader = BufReader::with_capacity(1 << 16, Listening { inner: reader, heard: heard.clone() });
     tokio::select! {
-        result = receive(reader, &inbox, &heard, registry.room()) => ended(&result),
-        result = transmit(writer, outbox, delivered) => ended(&result),
+        result = receive(reader, &inbox, &heard, &clock, registry) => ended(&result),
+        result = transmit(writer, outbox, delivered, &registry.steady) => ended(&result),
         () = heard.dead() => "it is silent".to_owned(),
         _ = cut => "it has connected anew".to_owned(),
     }
@@ -71,9 +76,19 @@ async fn receive(
     mut reader: impl AsyncRead + Unpin,
     inbox: &mpsc::Sender<Arrived>,
     heard: &Heard,
-    room: Arc<Semaphore>,
+    clock: &NodeClock,
+    registry: &Registry,
 ) -> io::Result<()> {
+    let room = registry.room();
     while let Some((len, kind)) = frame::read_head(&mut reader).await? {
+        let here = registry.steady.now_ns();
+        if kind == message::CLOCK && len <= message::ANSWER {
+            let answer = frame::read_body(&mut reader, len).await?;
+            if let Some([asked, heard, answered]) = message::read_answer(&answer) {
+                clock.measured(Stamps { asked, heard, answered, here });
+            }
+            continue;
+        }
         let units = len.div_ceil(ROOM_UNIT).clamp(1, ROOM) as u32;
         let deaf = heard.deafen();
         let permit = Arc::clone(&room).acquire_many_owned(units).await;
@@ -90,12 +105,17 @@ async fn receive(
     Ok(())
 }
 
-/// Says what there is to say, and something at least every [`HEARTBEAT`].
+/// The first questions for the other clock follow each other more closely, so many of them: one of them will have been quick.
+const EAGER: (u32, Duration) = (8, Duration::from_millis(100));
+
+/// Says what there is to say, and asks for the other clock at least every [`HEARTBEAT`].
 async fn transmit(
     mut writer: impl AsyncWrite + Unpin,
     mut outbox: mpsc::UnboundedReceiver<ToAgent>,
     mut delivered: watch::Receiver<u64>,
+    steady: &Steady,
 ) -> io::Result<()> {
+    let (mut questions, mut next_question) = (0, Instant::now() + EAGER.1);
     loop {
         tokio::select! {
             biased;
@@ -107,7 +127,11 @@ async fn transmit(
                 let next = *delivered.borrow_and_update();
                 frame::write_async(&mut writer, message::ACK, &next.to_le_bytes()).await?;
             }
-            () = sleep(HEARTBEAT) => frame::write_async(&mut writer, message::PING, &[]).await?,
+            () = sleep_until(next_question) => {
+                frame::write_async(&mut writer, message::CLOCK, &steady.now_ns().to_le_bytes()).await?;
+                questions += 1;
+                next_question = Instant::now() + if questions < EAGER.0 { EAGER.1 } else { HEARTBEAT };
+            }
             else => return Ok(()),
         }
     }

@@ -12,12 +12,13 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-use super::{AgentInfo, connection::Arrived, registry::Registry};
+use super::{AgentInfo, clock::NodeClock, connection::Arrived, registry::Registry, steady::Steady};
 use crate::message;
 
 pub(super) struct Task {
     pub(super) registry: Arc<Registry>,
     pub(super) info: AgentInfo,
+    pub(super) clock: NodeClock,
     pub(super) arrived: mpsc::Receiver<Arrived>,
     /// The number below which everything is delivered.
     pub(super) delivered: watch::Sender<u64>,
@@ -60,7 +61,8 @@ impl Task {
         let bytes = body.len() as u64;
         let permit = self.registry.deliveries.acquire().await;
         // Decoding takes its time and the sink may block: not here.
-        let done = spawn_blocking(move || deliver(sink, &body)).await;
+        let (clock, steady) = (self.clock.clone(), self.registry.steady);
+        let done = spawn_blocking(move || deliver(sink, &body, &clock, steady)).await;
         drop(permit);
         let (sink, outcome) = done.unwrap_or((None, Outcome::Closed));
         if let Outcome::Unreadable(error) = &outcome {
@@ -90,13 +92,21 @@ impl Task {
     }
 }
 
-fn deliver(sink: Option<Box<dyn Sink>>, body: &[u8]) -> (Option<Box<dyn Sink>>, Outcome) {
+fn deliver(
+    sink: Option<Box<dyn Sink>>,
+    body: &[u8],
+    clock: &NodeClock,
+    steady: Steady,
+) -> (Option<Box<dyn Sink>>, Outcome) {
     let Some(mut sink) = sink else { return (None, Outcome::Closed) };
     match wire::decode(&body[message::NUMBER..]) {
-        Ok(batch) => match sink.deliver(batch) {
-            Ok(()) => (Some(sink), Outcome::Delivered),
-            Err(flow::Closed) => (None, Outcome::Closed),
-        },
+        Ok(mut batch) => {
+            clock.put_right(&mut batch, steady.now_ns());
+            match sink.deliver(batch) {
+                Ok(()) => (Some(sink), Outcome::Delivered),
+                Err(flow::Closed) => (None, Outcome::Closed),
+            }
+        }
         Err(error) => (Some(sink), Outcome::Unreadable(error)),
     }
 }

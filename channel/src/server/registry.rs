@@ -18,9 +18,11 @@ use tokio::{
 
 use super::{
     AgentInfo, Event, MakeSink, Refusal, Refused,
+    clock::NodeClock,
     connection::{Arrived, ROOM},
     delivery,
     standing::Standing,
+    steady::Steady,
 };
 use crate::heard::Heard;
 
@@ -42,6 +44,8 @@ pub(super) struct Registry {
     room: Arc<Semaphore>,
     pub(super) make_sink: MakeSink,
     pub(super) deliveries: Semaphore,
+    /// Our clock, against which those of nodes are measured.
+    pub(super) steady: Steady,
 }
 
 struct State {
@@ -59,6 +63,8 @@ struct Agent {
     /// All but what `heard` and `connection` tell.
     info: AgentInfo,
     heard: Heard,
+    /// Of its node.
+    clock: NodeClock,
     inbox: mpsc::Sender<Arrived>,
     delivered: watch::Receiver<u64>,
     delivery: JoinHandle<()>,
@@ -76,6 +82,7 @@ struct Connection {
 pub(super) struct Joined {
     pub(super) id: u64,
     pub(super) heard: Heard,
+    pub(super) clock: NodeClock,
     pub(super) inbox: mpsc::Sender<Arrived>,
     pub(super) outbox: mpsc::UnboundedReceiver<ToAgent>,
     pub(super) delivered: watch::Receiver<u64>,
@@ -122,6 +129,7 @@ impl Registry {
             room: Arc::new(Semaphore::new(ROOM)),
             make_sink,
             deliveries: Semaphore::new(DELIVERIES),
+            steady: Steady::start(),
         }
     }
 
@@ -191,9 +199,10 @@ impl Registry {
         agent.connection = Some(Connection { id, outbox: outbox_in, _cut: cut_in });
         agent.info.address = address;
         agent.info.reconnects += u32::from(again);
-        let (heard, inbox, delivered) = (agent.heard.clone(), agent.inbox.clone(), agent.delivered.clone());
+        let (heard, clock) = (agent.heard.clone(), agent.clock.clone());
+        let (inbox, delivered) = (agent.inbox.clone(), agent.delivered.clone());
         state.tell(&Event::Connected { node, again });
-        Some(Joined { id, heard, inbox, outbox, delivered, cut })
+        Some(Joined { id, heard, clock, inbox, outbox, delivered, cut })
     }
 
     fn begin_life(self: &Arc<Self>, state: &mut State, node: &Arc<str>, hello: &Hello, address: SocketAddr) {
@@ -209,9 +218,18 @@ impl Registry {
         let info = info(hello, Arc::clone(node), address, restarts, &heard);
         let (inbox, arrived) = mpsc::channel(INBOX);
         let (delivered_in, delivered) = watch::channel(0);
-        let task = delivery::Task { registry: Arc::clone(self), info: info.clone(), arrived, delivered: delivered_in };
+        let clock = NodeClock::default();
+        let task = delivery::Task {
+            registry: Arc::clone(self),
+            info: info.clone(),
+            clock: clock.clone(),
+            arrived,
+            delivered: delivered_in,
+        };
         let delivery = tokio::spawn(task.run(before));
-        state.agents.insert(Arc::clone(node), Agent { info, heard, inbox, delivered, delivery, connection: None });
+        state
+            .agents
+            .insert(Arc::clone(node), Agent { info, heard, clock, inbox, delivered, delivery, connection: None });
     }
 
     pub(super) fn leave(&self, node: &Arc<str>, life: u64, id: u64, why: String) {

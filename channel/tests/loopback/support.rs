@@ -51,6 +51,7 @@ pub(crate) fn config() -> CaptureConfig {
         ring: None,
         trigger: None,
         tls_keys: false,
+        key_owners: flow::config::KeyOwners::default(),
         observations: false,
         own: vec![Own::Address([10, 0, 0, 9].into())],
         spare_rules: 4,
@@ -162,7 +163,13 @@ pub(crate) fn options(address: SocketAddr, node: &str, life: u64) -> client::Opt
         hello: hello(node, life),
         buffer_bytes: 1 << 20,
         silence: Duration::from_secs(30),
+        clock: now,
     }
+}
+
+/// Wall clock, ns since the epoch.
+pub(crate) fn now() -> u64 {
+    std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64
 }
 
 pub(crate) fn agent(address: SocketAddr, node: &str, life: u64) -> (Client, Receiver<ToAgent>) {
