@@ -139,6 +139,7 @@ fn packets_anywhere(args: &PacketsArgs, groups: &[Options], around: &Surrounding
     plan.config.ring = args.pcapng.ring;
     plan.config.trigger.clone_from(&args.pcapng.trigger);
     plan.config.tls_keys = args.pcapng.enable_tls_keys == Some(true);
+    plan.config.key_owners.processes.clone_from(&args.pcapng.tls_keys_process);
     plan.keylog.clone_from(&args.pcapng.tls_keylog);
     plan.wireshark = args.pcapng.wireshark == Some(true);
     plan.add(&args.features, &wanted::filter(&args.language, &args.objects)?);
@@ -279,6 +280,7 @@ fn config(rules: Rules, args: &CaptureArgs, around: &Surroundings) -> CaptureCon
         ring: None,
         trigger: None,
         tls_keys: false,
+        key_owners: flow::config::KeyOwners::default(),
         observations: false,
         own: Vec::new(),
         spare_rules: 0,

@@ -12,6 +12,7 @@ pub mod drops;
 pub mod fragment;
 #[cfg(test)]
 mod frames;
+pub mod keys;
 pub mod kfunc;
 pub mod packet;
 pub mod parse;

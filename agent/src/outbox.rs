@@ -27,6 +27,8 @@ pub(crate) struct Outbox {
     notices: Receiver<Arc<str>>,
     /// Notices of the worker itself.
     pub(crate) remarks: Vec<Arc<str>>,
+    /// Secrets for the next batch, before its packets.
+    pub(crate) secrets: Vec<Arc<str>>,
     /// As of the next batch.
     pub(crate) counters: Counters,
     sent: Counters,
@@ -47,6 +49,7 @@ impl Outbox {
             interfaces: Vec::new(),
             notices,
             remarks: Vec::new(),
+            secrets: Vec::new(),
             counters: Counters::default(),
             sent: Counters::default(),
             complete_to: None,
@@ -87,6 +90,7 @@ impl Outbox {
         notices.extend(self.notices.try_iter());
         let nothing_new = matches!(body, Body::None)
             && notices.is_empty()
+            && self.secrets.is_empty()
             && self.interfaces.is_empty()
             && interface_counts.is_empty()
             && self.counters == self.sent
@@ -102,6 +106,7 @@ impl Outbox {
             interfaces: std::mem::take(&mut self.interfaces),
             interface_counts,
             notices,
+            secrets: std::mem::take(&mut self.secrets),
             body,
             ..Batch::default()
         };

@@ -27,6 +27,7 @@ pub(crate) fn config(mode: Mode) -> CaptureConfig {
         ring: None,
         trigger: None,
         tls_keys: false,
+        key_owners: flow::config::KeyOwners::default(),
         observations: false,
         own: Vec::new(),
         spare_rules: 0,

@@ -9,13 +9,19 @@ mod members;
 use std::{
     collections::HashMap,
     os::fd::{AsFd as _, OwnedFd},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use aya::{
     Ebpf, EbpfLoader, include_bytes_aligned,
     maps::Map,
-    programs::{Program, raw_trace_point::RawTracePointLink, tp_btf::BtfTracePointLink},
+    programs::{
+        Program,
+        raw_trace_point::RawTracePointLink,
+        tp_btf::BtfTracePointLink,
+        uprobe::{UProbeLink, UProbeScope},
+    },
 };
 
 use crate::btf::Btf;
@@ -82,6 +88,28 @@ struct Held {
 enum Link {
     Btf(BtfTracePointLink),
     Raw(RawTracePointLink),
+    User(UProbeLink),
+}
+
+/// Programs for functions of user space: attached as files are found that have them, and until [`Links::close`].
+pub(crate) struct Probes {
+    ebpf: Ebpf,
+    links: Links,
+}
+
+impl Probes {
+    /// Attaches a program to what lies at `offset` bytes in a file, for every process that runs it, now and later.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub(crate) fn attach(&mut self, program: &str, file: &Path, offset: u64) -> Result<(), String> {
+        let Some(Program::UProbe(program)) = self.ebpf.program_mut(program) else {
+            return Err(format!("the object has no program {program} for functions of user space"));
+        };
+        let id = program.attach(offset, file, UProbeScope::AllProcesses).map_err(describe)?;
+        self.links.hold(vec![Link::User(program.take_link(id).map_err(describe)?)]);
+        Ok(())
+    }
 }
 
 impl Links {
@@ -150,6 +178,23 @@ impl Tracer {
     /// # Errors
     /// Why not, as the end of a sentence ("this kernel ..."); nothing of it is attached then.
     pub(crate) fn begin(&mut self, wanted: &Wanted<'_>) -> Result<Traced, String> {
+        let (mut ebpf, traced) = self.load(wanted)?;
+        let links = wanted.programs.iter().map(|(name, point)| attach(&mut ebpf, name, point));
+        let links = links.collect::<Result<Vec<_>, _>>()?;
+        self.links.hold(links);
+        Ok(traced)
+    }
+
+    /// Loads programs for functions of user space, which are attached to nothing yet.
+    ///
+    /// # Errors
+    /// Why not, as the end of a sentence ("this kernel ...").
+    pub(crate) fn probes(&mut self, wanted: &Wanted<'_>) -> Result<(Traced, Probes), String> {
+        let (ebpf, traced) = self.load(wanted)?;
+        Ok((traced, Probes { ebpf, links: self.links.clone() }))
+    }
+
+    fn load(&mut self, wanted: &Wanted<'_>) -> Result<(Ebpf, Traced), String> {
         let globals = self.places.globals();
         let kernel = self.kernel()?;
         let mut loader = EbpfLoader::new();
@@ -163,12 +208,9 @@ impl Tracer {
         let mut ebpf = loader.load(OBJECT).map_err(describe)?;
         let programs = wanted.programs.iter().map(|(name, point)| load(&mut ebpf, name, point, &kernel.types));
         let programs = programs.collect::<Result<Vec<_>, _>>()?;
-        let links = wanted.programs.iter().map(|(name, point)| attach(&mut ebpf, name, point));
-        let links = links.collect::<Result<Vec<_>, _>>()?;
-        self.links.hold(links);
         let names: Vec<String> = ebpf.maps().map(|(name, _)| name.to_owned()).collect();
-        let maps = names.into_iter().filter_map(|name| ebpf.take_map(&name).map(|map| (name, map)));
-        Ok(Traced { maps: maps.collect(), programs })
+        let maps = names.into_iter().filter_map(|name| ebpf.take_map(&name).map(|map| (name, map))).collect();
+        Ok((ebpf, Traced { maps, programs }))
     }
 
     fn kernel(&mut self) -> Result<&Kernel, String> {
@@ -187,6 +229,7 @@ fn load(ebpf: &mut Ebpf, name: &str, tracepoint: &str, types: &aya::Btf) -> Resu
     let loaded = match program {
         Program::BtfTracePoint(program) => program.load(tracepoint, types),
         Program::RawTracePoint(program) => program.load(),
+        Program::UProbe(program) => program.load(),
         _ => return Err(format!("{name} is no program for a tracepoint")),
     };
     loaded.map_err(|error| format!("this kernel refuses to watch {tracepoint}: {}", describe(error)))?;

@@ -13,6 +13,8 @@ mod filters;
 mod flows;
 #[path = "kernel/hellos.rs"]
 mod hellos;
+#[path = "kernel/keys.rs"]
+mod keys;
 #[path = "kernel/lab.rs"]
 mod lab;
 #[path = "kernel/leftovers.rs"]

@@ -92,6 +92,8 @@ pub struct PacketFiles {
     pub count: Option<u32>,
     /// `--strip-secrets`: what opens TLS connections is not written.
     pub strip_secrets: bool,
+    /// `--tls-keylog`: secrets come from a file, and packets wait a moment for them.
+    pub keylog: bool,
 }
 
 impl Default for PacketFiles {
@@ -104,8 +106,19 @@ impl Default for PacketFiles {
             time: None,
             count: None,
             strip_secrets: false,
+            keylog: false,
         }
     }
+}
+
+/// Whose secrets `--enable-tls-keys` takes: of processes in the namespaces that are captured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyOwners {
+    /// `--tls-keys-process`: names, as the kernel cuts them, and numbers; all processes where there are none.
+    pub processes: Vec<Arc<str>>,
+    /// On a cluster: only in pods that have an address in one of these [`CaptureConfig::sets`].
+    pub sets: Option<Vec<u8>>,
 }
 
 /// Everything that agents and collector need to know of what was asked.
@@ -157,6 +170,8 @@ pub struct CaptureConfig {
     pub trigger: Option<String>,
     /// `--enable-tls-keys`: secrets of TLS connections are taken from the processes at their ends.
     pub tls_keys: bool,
+    /// Of which processes.
+    pub key_owners: KeyOwners,
     /// Also keep each observation of a flow that was seen in several namespaces.
     pub observations: bool,
     /// The capture's own traffic, left out and counted.
@@ -213,6 +228,8 @@ impl CaptureConfig {
         const SETS: u64 = 32 << 20;
         /// What is put together for the ring before its bound is looked at.
         const RING: u64 = 8 << 20;
+        /// What features said of the ends of packets: 16,384 records.
+        const ENDS: u64 = 36 << 20;
         /// What features take at most, maps, rings and tables.
         const FEATURES: [(Feature, u64); 6] = [
             // Both generations, their ring, what waits for the end of the interval; copies of dropped packets take less.
@@ -229,8 +246,9 @@ impl CaptureConfig {
             (Feature::Process, 48 << 20),
         ];
         let flows = u64::from(self.cache_max_flows);
-        let begins =
-            |feature| self.features.contains(&feature) && (self.mode == Mode::Flows || feature == Feature::PktDrop);
+        let of_flows = self.mode == Mode::Flows;
+        let begins = |feature: Feature| self.features.contains(&feature) && (of_flows || feature.is_of_packets());
+        let names_ends = !of_flows && [Feature::Process, Feature::PktTranslation].into_iter().any(begins);
         let features = FEATURES.iter().filter(|(feature, _)| begins(*feature)).map(|(_, bytes)| bytes).sum::<u64>();
         // The packets that are kept, and flows beside them where the trigger needs what only flows tell.
         let ring = self.ring.map_or(0, |_| u64::from(self.buffer_size).max(1 << 20) + RING);
@@ -240,6 +258,7 @@ impl CaptureConfig {
         FIXED
             + if has_sets { SETS } else { 0 }
             + features
+            + if names_ends { ENDS } else { 0 }
             + ring
             + judged
             + match self.mode {

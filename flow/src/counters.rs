@@ -63,6 +63,8 @@ counters! {
     rejected, "filtered out", false;
     /// Records or packets that the part of the filter which runs after the kernel turned away.
     filtered, "filtered after the kernel", false;
+    /// Packets left out by `--dedup`: copies of packets that were seen elsewhere before.
+    copies, "copies left out", false;
     /// Buffers of the capture's own traffic, left out.
     own, "own traffic", false;
     /// Buffers left out by `--sampling`.
@@ -105,6 +107,10 @@ counters! {
     ring_aged, "aged in the ring", false;
     /// Packets that left the flight recorder before their time, because its memory was full: a save would have missed them.
     ring_fallen, "fell out of the ring early", false;
+    /// Secrets of TLS connections that were derived and not taken, because a ring was full.
+    lost_keys, "lost: TLS keys", true;
+    /// Secrets of TLS connections that came after packets of their time had been delivered.
+    late_keys, "TLS keys after their packets", false;
     /// Packets lost between agent and collector because the queue was full.
     lost_queue, "lost: queue full", true;
     /// Batches that never arrived, by their sequence numbers.
@@ -115,6 +121,8 @@ counters! {
     out_of_order, "packets out of order", false;
     /// Flows forgotten early because there were too many: what several nodes saw of them may count twice.
     unmerged, "flows not merged between nodes", false;
+    /// Packets in files that were deleted as newer ones came (`--files`): written, and gone as was asked for.
+    rotated_out, "in files that --files deleted", false;
     /// Records or packets past a limit (`--max-packets`, `--max-bytes`): seen, not written.
     past_limit, "past the limit", false;
     /// Records or packets that the live table did not show because it was behind (the files have them).

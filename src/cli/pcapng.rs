@@ -35,6 +35,9 @@ pub struct PcapngArgs {
     /// Keys from the OpenSSL of the selected processes
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub enable_tls_keys: Option<bool>,
+    /// Only of processes of this name or number
+    #[arg(long, value_name = "NAME|PID", value_delimiter = ',', value_parser = process, requires = "enable_tls_keys")]
+    pub tls_keys_process: Vec<std::sync::Arc<str>>,
     /// Write no keys into the file
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub strip_secrets: Option<bool>,
@@ -72,8 +75,15 @@ impl PcapngArgs {
             time: self.file_time,
             count: self.files,
             strip_secrets: self.strip_secrets == Some(true),
+            keylog: self.tls_keylog.is_some(),
         }
     }
+}
+
+/// A number, or a name without a path.
+fn process(text: &str) -> Result<std::sync::Arc<str>, String> {
+    let is_wrong = text.is_empty() || text.contains('/') || text.chars().any(char::is_control);
+    if is_wrong { Err("a process is like nginx or 4711".to_owned()) } else { Ok(text.into()) }
 }
 
 /// Smaller files than this are mostly headers.

@@ -9,6 +9,7 @@
 
 mod drops;
 mod kernel;
+mod keys;
 mod members;
 mod process;
 mod tcp;

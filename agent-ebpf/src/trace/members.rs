@@ -89,4 +89,12 @@ members! {
     OFF_SHARED_GSO_SIZE;
     /// `net.loopback_dev`
     OFF_NET_LOOPBACK;
+    /// `task_struct.nsproxy`
+    OFF_TASK_NSPROXY;
+    /// `task_struct.group_leader`
+    OFF_TASK_LEADER;
+    /// `task_struct.comm`
+    OFF_TASK_COMM;
+    /// `nsproxy.net_ns`
+    OFF_NSPROXY_NET;
 }

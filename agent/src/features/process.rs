@@ -7,7 +7,7 @@
 mod container;
 mod look;
 mod owner;
-mod proc_net;
+pub(super) mod proc_net;
 mod sockets;
 
 use std::{collections::HashMap, fs, io, os::linux::fs::MetadataExt as _, time::Instant};

@@ -121,6 +121,11 @@ impl Merger {
         (self.settled != u64::MAX).then(|| self.anchor.wall(self.settled))
     }
 
+    /// The same, monotonic ns.
+    pub(crate) fn settled_to(&self) -> Option<u64> {
+        (self.settled != u64::MAX).then_some(self.settled)
+    }
+
     /// Packets that were settled after younger ones, since this was last asked.
     pub(crate) const fn take_late(&mut self) -> u64 {
         std::mem::replace(&mut self.late, 0)

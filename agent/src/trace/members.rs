@@ -43,6 +43,10 @@ const MEMBERS: &[(&str, &str, &str)] = &[
     ("OFF_SKB_VLAN_ALL", "sk_buff", "vlan_all"),
     ("OFF_SHARED_GSO_SIZE", "skb_shared_info", "gso_size"),
     ("OFF_NET_LOOPBACK", "net", "loopback_dev"),
+    ("OFF_TASK_NSPROXY", "task_struct", "nsproxy"),
+    ("OFF_TASK_LEADER", "task_struct", "group_leader"),
+    ("OFF_TASK_COMM", "task_struct", "comm"),
+    ("OFF_NSPROXY_NET", "nsproxy", "net_ns"),
 ];
 
 /// Each constant with its value.

@@ -30,6 +30,7 @@ pub fn config(mode: Mode) -> CaptureConfig {
         ring: None,
         trigger: None,
         tls_keys: false,
+        key_owners: flow::config::KeyOwners::default(),
         observations: false,
         own: Vec::new(),
         spare_rules: 0,

@@ -74,6 +74,7 @@ impl Trigger {
             ring: None,
             trigger: None,
             tls_keys: false,
+            key_owners: crate::config::KeyOwners::default(),
             files: PacketFiles::default(),
             ..config.clone()
         })
@@ -170,7 +171,8 @@ mod tests {
         let headers = "src.addr = 10.0.0.1 and dst.port = 80 and bytes > 1000";
         assert_eq!(parts(headers).1, "");
         assert_eq!(parts("drop.cause =~ /NO_SOCKET/").1, "");
-        let (packets, flows, features) = parts("dst.port = 80 or (rtt > 100ms and dst.port = 443) or src.pod = shop/web");
+        let (packets, flows, features) =
+            parts("dst.port = 80 or (rtt > 100ms and dst.port = 443) or src.pod = shop/web");
         assert!(packets.contains("80") && !packets.contains("443"), "{packets}");
         assert!(flows.contains("rtt") && flows.contains("443") && flows.contains("pod"), "{flows}");
         assert_eq!(features, [Feature::Rtt]);

@@ -44,7 +44,7 @@ fn words(text: &str) -> Option<IpAddr> {
 }
 
 /// Local addresses in `fib_trie`: a leaf, then a line that says so.
-pub(super) fn addresses_v4(table: &str) -> impl Iterator<Item = Ipv4Addr> {
+pub(in crate::features) fn addresses_v4(table: &str) -> impl Iterator<Item = Ipv4Addr> {
     let mut leaf = None;
     table.lines().filter_map(move |line| {
         let line = line.trim_start();
@@ -57,7 +57,7 @@ pub(super) fn addresses_v4(table: &str) -> impl Iterator<Item = Ipv4Addr> {
 }
 
 /// Local addresses in `if_inet6`.
-pub(super) fn addresses_v6(table: &str) -> impl Iterator<Item = Ipv6Addr> {
+pub(in crate::features) fn addresses_v6(table: &str) -> impl Iterator<Item = Ipv6Addr> {
     let address = |line: &str| u128::from_str_radix(line.split_ascii_whitespace().next()?, 16).ok();
     table.lines().filter_map(address).map(Ipv6Addr::from)
 }
