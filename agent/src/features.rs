@@ -7,6 +7,7 @@ mod dns;
 pub(crate) mod drops;
 mod events;
 mod ipsec;
+pub(crate) mod keys;
 mod nat;
 mod neighbours;
 mod process;
@@ -16,7 +17,7 @@ mod stream;
 mod tcp;
 mod tls;
 
-use flow::{CaptureConfig, Feature as Asked, FlowRecord};
+use flow::{CaptureConfig, Feature as Asked, FlowRecord, config::Mode};
 
 use crate::{
     account::{Member, points::Points, tuple::Tuple},
@@ -45,7 +46,7 @@ pub(crate) struct About<'a> {
     pub(crate) tuple: &'a Tuple,
     /// Key of the network namespace where it was counted, as in `FlowKey::netns`: 0 where programs serve one namespace only.
     pub(crate) netns: u32,
-    /// Where it was counted in this interval, by its numbers in `points`.
+    /// Where it was counted in this interval, by its numbers in `points`; nowhere where its packets are taken.
     pub(crate) members: &'a [Member],
     pub(crate) points: &'a Points,
 }
@@ -93,6 +94,8 @@ pub(crate) struct Start<'a> {
     pub(crate) anchor: Anchor,
     /// How many CPUs there may be.
     pub(crate) cpus: u32,
+    /// The pods whose secrets of TLS are taken.
+    pub(crate) keys: keys::owners::Pods,
     /// Samples of packets, for those who read them.
     pub(crate) samples: crate::loader::samples::Samples,
     /// What a feature that begins will not be able to tell, in sentences.
@@ -113,8 +116,11 @@ impl Features {
     /// Begins the features that were asked for. What cannot be had is told in sentences; the others go on.
     pub(crate) fn begin(start: &mut Start<'_>) -> (Self, Vec<String>) {
         let mut features = Self::default();
+        // Of packets, drops are packets themselves.
+        let flows = start.config.mode == Mode::Flows;
+        let fits = |feature: Asked| flows || (feature.is_of_packets() && feature != Asked::PktDrop);
         for (feature, begin) in BEGINNINGS {
-            if start.config.features.contains(feature) {
+            if start.config.features.contains(feature) && fits(*feature) {
                 match begin(start) {
                     Ok(feature) => features.0.push(feature),
                     Err(sentence) => start.limits.push(sentence),

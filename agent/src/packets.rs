@@ -1,6 +1,7 @@
 //! The worker of packets mode: empties the rings, puts packets in the order of their times, delivers them.
 
 pub(crate) mod drops;
+mod ends;
 mod frame;
 mod losses;
 pub(crate) mod merge;
@@ -13,11 +14,13 @@ use flow::{Body, CaptureConfig, Counters};
 
 use self::{
     drops::Copies,
+    ends::Ends,
     losses::Tally,
     merge::{Merger, NOT_DROPPED},
 };
 use crate::{
     bpf::Pod as _,
+    features::{Features, keys::Keys},
     loader::{KernelCounters, PacketMaps},
     outbox::Outbox,
     time::{Anchor, monotonic},
@@ -34,6 +37,9 @@ const BYTES: usize = 4 << 20;
 const PACKETS: usize = 16_384;
 /// A CPU may have stamped a packet and not put it into its ring yet: packets younger than this wait.
 const HOLD_NS: u64 = 10_000_000;
+/// The same where keys of TLS are expected: readers want them before the packets that they open, and a packet is captured
+/// before the process that receives it has derived them.
+const HOLD_FOR_KEYS_NS: u64 = 250_000_000;
 /// How often counters are sent when there is no traffic. Where nodes are merged, packets of the others wait for this.
 const QUIET_NS: u64 = 250_000_000;
 
@@ -42,6 +48,10 @@ pub(crate) struct Packets {
     rings: Vec<RingBuf<MapData>>,
     /// The last shard is theirs.
     drops: Option<Copies>,
+    keys: Option<Keys>,
+    ends: Option<Ends>,
+    /// Packets younger than this wait, ns.
+    hold: u64,
     kernel: KernelCounters,
     shared: Shared,
     outbox: Outbox,
@@ -49,6 +59,8 @@ pub(crate) struct Packets {
     tally: Tally,
     /// When the last batch went out.
     delivered_at: u64,
+    /// Up to when packets were in it, monotonic ns.
+    delivered_to: u64,
     /// When the oldest packet of the batch was taken.
     since: Option<u64>,
     /// Packets came at the last look; more than could be taken in one go.
@@ -72,14 +84,28 @@ impl Packets {
             tally: Tally::new(maps.lost),
             rings: maps.rings,
             drops,
+            keys: None,
+            ends: None,
+            hold: if config.tls_keys || config.files.keylog { HOLD_FOR_KEYS_NS } else { HOLD_NS },
             kernel,
             shared,
             outbox,
             delivered_at: 0,
+            delivered_to: 0,
             since: None,
             busy: false,
             behind: false,
         }
+    }
+
+    /// Secrets of TLS go with the packets.
+    pub(crate) fn with_keys(self, keys: Option<Keys>) -> Self {
+        Self { keys, ..self }
+    }
+
+    /// Packets tell what these know of their ends.
+    pub(crate) fn with_features(self, features: Features) -> Self {
+        Self { ends: Ends::new(features), ..self }
     }
 
     /// Takes what is in the rings, as far as there is room for it.
@@ -114,7 +140,10 @@ impl Packets {
             self.busy = true;
         }
         self.behind |= !merger.has_room(shard);
-        self.outbox.add(drops.new.drain(..));
+        if let Some(ends) = &mut self.ends {
+            drops.new.iter().for_each(|(key, interface)| ends.learn(*key, interface));
+        }
+        self.outbox.add(drops.new.drain(..).map(|(_, interface)| interface));
     }
 
     /// Takes packets, and makes those up to `until` part of the batch, which goes out when it is full.
@@ -124,6 +153,9 @@ impl Packets {
         // After the rings were read: every interface that they speak of is known by now.
         let topology = self.shared.current();
         self.outbox.announce(&topology);
+        if let Some(ends) = &mut self.ends {
+            ends.refresh(&topology);
+        }
         let (tally, drops) = (&mut self.tally, &self.drops);
         let unknown = self.merger.settle(until, |netns, ifindex| {
             let id = if ifindex == 0 {
@@ -144,6 +176,7 @@ impl Packets {
 
     fn deliver(&mut self) -> Result<(), Ended> {
         (self.since, self.delivered_at) = (None, monotonic());
+        self.take_keys();
         self.take_counters();
         if self.outbox.counters.lost_packets > 0 {
             self.tally.read_losses(&self.shared.current());
@@ -155,10 +188,21 @@ impl Packets {
         }
         let drops = &mut self.drops;
         let mut cause = |reason| drops.as_mut().map(|drops| drops.reasons.name(reason)).unwrap_or_default();
-        let batch = self.merger.take_batch(&mut cause);
+        let mut batch = self.merger.take_batch(&mut cause);
+        if let Some(ends) = &mut self.ends {
+            ends.name(&mut batch);
+        }
         self.outbox.complete_to = self.merger.settled();
         let body = if batch.packets.is_empty() { Body::None } else { Body::Packets(batch) };
         Ok(self.outbox.send(body, self.tally.changed())?)
+    }
+
+    fn take_keys(&mut self) {
+        if let Some(keys) = &mut self.keys {
+            keys.take(self.delivered_to, &mut self.outbox.secrets);
+            self.delivered_to = self.merger.settled_to().unwrap_or(self.delivered_to);
+            self.outbox.remarks.extend(keys.notices());
+        }
     }
 
     fn take_counters(&mut self) {
@@ -166,6 +210,12 @@ impl Packets {
         self.outbox.counters = Counters { lost_unreadable, ..self.kernel.all() };
         if let Some(drops) = &self.drops {
             drops.count(&mut self.outbox.counters);
+        }
+        if let Some(keys) = &self.keys {
+            keys.count(&mut self.outbox.counters);
+        }
+        if let Some(ends) = &self.ends {
+            ends.count(&mut self.outbox.counters);
         }
     }
 }
@@ -188,7 +238,12 @@ impl Work for Packets {
 
     fn step(&mut self) -> Result<(), Ended> {
         let now = monotonic();
-        self.take(now.saturating_sub(HOLD_NS))?;
+        if let Some(ends) = &mut self.ends {
+            ends.collect(now);
+        }
+        // Where there is no room to wait in, order is all that counts.
+        let hold = if self.behind { HOLD_NS } else { self.hold };
+        self.take(now.saturating_sub(hold))?;
         if self.merger.holds_packets() {
             self.since.get_or_insert(now);
         }

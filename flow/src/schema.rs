@@ -78,6 +78,13 @@ pub enum Feature {
     Subnets,
 }
 
+impl Feature {
+    /// Whether it tells something of packets, too: the others need what is counted of a flow, or tell it.
+    pub const fn is_of_packets(self) -> bool {
+        matches!(self, Self::PktDrop | Self::PktTranslation | Self::UdnMapping | Self::Process)
+    }
+}
+
 macro_rules! fields {
     ($($(#[doc = $doc:literal])+ $json:ident: $name:ident, $type:ty, $group:ident, $feature:ident, $label:literal, $width:literal, $unit:ident;)*) => {
         /// One flow over one interval, as the agent counted it and the collector named it. Absent fields are `None`.

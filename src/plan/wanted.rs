@@ -45,6 +45,11 @@ fn any(filters: &[Filter]) -> Result<Option<Filter>, Error> {
     if text.is_empty() { Ok(None) } else { one("query", &text).map(Some) }
 }
 
+/// Traffic of one object.
+pub(super) fn filter_of(option: &str, kind: ObjectKind, value: &str) -> Result<Filter, Error> {
+    one(option, &term(option, kind, value)?)
+}
+
 /// One end is one of the objects, and the other one of the peers.
 fn by_object(objects: &ObjectArgs) -> Result<Option<Filter>, Error> {
     let (ends, peers) = (terms(&objects.ends())?, terms(&objects.peers())?);
@@ -108,7 +113,7 @@ const fn like(kind: ObjectKind) -> &'static str {
 pub(super) fn apply(config: &mut CaptureConfig, features: &FeatureArgs, filter: &Filter) -> Vec<SetSource> {
     config.features = features.wanted();
     if config.mode == Mode::Packets {
-        config.features.retain(|feature| is_of_packets(*feature));
+        config.features.retain(|feature| feature.is_of_packets());
     }
     config.drops_only = features.drops_only();
     config.dns_ports = if config.features.contains(&Feature::Dns) { features.dns_ports() } else { Vec::new() };
@@ -127,17 +132,12 @@ pub(super) fn apply(config: &mut CaptureConfig, features: &FeatureArgs, filter: 
     sets
 }
 
-/// What adds something to packets.
-const fn is_of_packets(feature: Feature) -> bool {
-    matches!(feature, Feature::PktDrop | Feature::UdnMapping)
-}
-
 /// What a user should know of the features he asked for, in this mode.
 pub(super) fn notices(mode: Mode, features: &FeatureArgs) -> Vec<String> {
     let mut notices = features.notices();
     if mode == Mode::Packets {
         let of_flows =
-            features.named().into_iter().filter(|(_, feature, asked)| *asked == Some(true) && !is_of_packets(*feature));
+            features.named().into_iter().filter(|(_, feature, asked)| *asked == Some(true) && !feature.is_of_packets());
         notices.extend(of_flows.map(|(name, ..)| format!("--{name}: adds to flows; packets hold what they hold")));
     }
     notices

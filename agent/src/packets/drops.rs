@@ -38,8 +38,8 @@ pub(crate) struct Copies {
     places: Places,
     /// Interfaces of our own, by namespace.
     nowhere: HashMap<u32, u32>,
-    /// Those that were not announced yet.
-    pub(super) new: Vec<Interface>,
+    /// Those that were not announced yet, by namespace.
+    pub(super) new: Vec<(u32, Interface)>,
     /// Records that could not be read.
     unreadable: u64,
 }
@@ -106,14 +106,15 @@ impl Copies {
             let id = u32::MAX - nowhere.len() as u32;
             nowhere.entry(head.netns).or_insert_with(|| {
                 let netns = places.names(head.netns, 0).0.unwrap_or_default();
-                new.push(Interface {
+                let interface = Interface {
                     id,
                     netns,
                     index: 0,
                     name: NOWHERE.into(),
                     link_type: LinkType::RawIp,
                     ..Interface::default()
-                });
+                };
+                new.push((head.netns, interface));
                 id
             });
             let head = PacketHead { ifindex: 0, l3: 1, len, caplen, vlan_proto: 0, ..head };

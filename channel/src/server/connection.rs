@@ -119,6 +119,12 @@ async fn transmit(
     loop {
         tokio::select! {
             biased;
+            // First: confirmations without end must not put it off.
+            () = sleep_until(next_question) => {
+                frame::write_async(&mut writer, message::CLOCK, &steady.now_ns().to_le_bytes()).await?;
+                questions += 1;
+                next_question = Instant::now() + if questions < EAGER.0 { EAGER.1 } else { HEARTBEAT };
+            }
             Some(order) = outbox.recv() => {
                 let body = postcard::to_stdvec(&order).map_err(io::Error::other)?;
                 frame::write_async(&mut writer, message::CONTROL, &body).await?;
@@ -126,11 +132,6 @@ async fn transmit(
             Ok(()) = delivered.changed() => {
                 let next = *delivered.borrow_and_update();
                 frame::write_async(&mut writer, message::ACK, &next.to_le_bytes()).await?;
-            }
-            () = sleep_until(next_question) => {
-                frame::write_async(&mut writer, message::CLOCK, &steady.now_ns().to_le_bytes()).await?;
-                questions += 1;
-                next_question = Instant::now() + if questions < EAGER.0 { EAGER.1 } else { HEARTBEAT };
             }
             else => return Ok(()),
         }

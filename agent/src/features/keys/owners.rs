@@ -131,7 +131,7 @@ mod tests {
     use crate::testing::config;
 
     fn owners(processes: &[&str]) -> Owners {
-        let mut config = config();
+        let mut config = config(flow::config::Mode::Packets);
         config.netns = NetNs::All;
         config.key_owners.processes = processes.iter().map(|process| Arc::from(*process)).collect();
         Owners::of(&config).unwrap()
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_namespace_is_told_by_its_inode_and_pods_by_the_sets_that_are_named() {
-        let mut config = config();
+        let mut config = config(flow::config::Mode::Packets);
         config.netns = NetNs::Current;
         assert_eq!(
             Owners::of(&config).unwrap().place,
