@@ -7,6 +7,8 @@
 mod capture;
 #[path = "kernel/drops.rs"]
 mod drops;
+#[path = "kernel/ends.rs"]
+mod ends;
 #[path = "kernel/filters.rs"]
 mod filters;
 #[path = "kernel/flows.rs"]

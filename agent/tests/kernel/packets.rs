@@ -107,14 +107,31 @@ fn kernel_the_first_packet_is_there_within_100_ms() {
 #[test]
 #[ignore = "a measurement"]
 fn kernel_speed_of_packets() {
-    if !can_run("kernel_speed_of_packets") {
-        return;
+    if can_run("kernel_speed_of_packets") {
+        measure("bare", Vec::new());
     }
+}
+
+/// The same with the processes of both ends.
+#[test]
+#[ignore = "a measurement"]
+fn kernel_speed_of_packets_with_processes() {
+    if can_run("kernel_speed_of_packets_with_processes") {
+        measure("with processes", vec![flow::Feature::Process]);
+    }
+}
+
+fn measure(what: &str, features: Vec<flow::Feature>) {
     let mut lab = Lab::new();
     let [a, b, ..] = lab.pair();
     let receiver = inside(&b, || std::net::UdpSocket::bind("0.0.0.0:9999").unwrap()).join().unwrap();
-    let config =
-        flow::CaptureConfig { mode: Mode::Packets, snaplen: 256, buffer_size: 64 << 20, ..config(&lab.prefix) };
+    let config = flow::CaptureConfig {
+        mode: Mode::Packets,
+        snaplen: 256,
+        buffer_size: 64 << 20,
+        features,
+        ..config(&lab.prefix)
+    };
     let kept = crate::capture::Counted::default();
     let agent = agent::start(config, Box::new(kept.clone()), flow::Stop::default()).unwrap();
     let begun = std::time::Instant::now();
@@ -129,7 +146,7 @@ fn kernel_speed_of_packets() {
     let counters = agent.finish().unwrap();
     let got = kept.get();
     println!(
-        "{sent} sent, {got} delivered, {} lost, {:.0} packets/s captured, {} ns CPU of the agent each",
+        "{what}: {sent} sent, {got} delivered, {} lost, {:.0} packets/s captured, {} ns CPU of the agent each",
         counters.lost_packets,
         got as f64 / took.as_secs_f64(),
         cpu.as_nanos() / u128::from(got.max(1)),
