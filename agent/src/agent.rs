@@ -10,6 +10,7 @@ use std::{
 use flow::{
     CaptureConfig, Counters, Selection, Sink, Stop,
     config::{Mode, NetNs},
+    control::ToAgent,
 };
 
 use crate::{
@@ -17,7 +18,11 @@ use crate::{
     decode::Decoder,
     drain::Drainer,
     error::AgentError,
-    features::{Features, Start, drops::judge::Judge},
+    features::{
+        Features, Start,
+        drops::judge::Judge,
+        keys::{Keys, owners::Pods},
+    },
     flows::Flows,
     loader::{self, filter::Filter, settings::NetnsSource},
     netlink::Requests,
@@ -26,6 +31,7 @@ use crate::{
     outbox::Outbox,
     packets::{Packets, drops::Copies},
     preflight::preflight,
+    recorder::Recorder,
     time::Anchor,
     trace::{Links, Places, Tracer},
     worker::{self, Finish},
@@ -40,7 +46,10 @@ pub struct Agent {
     running: Running,
     filter: Mutex<Filter>,
     judge: Judge,
+    keys: Pods,
     limits: Vec<String>,
+    /// What may run beside it; nothing beside what runs beside.
+    recorder: Option<Box<Recorder>>,
 }
 
 /// Begins a capture. When this returns, rules are in force and programs are on everything that was there, or, where that takes
@@ -48,8 +57,18 @@ pub struct Agent {
 ///
 /// # Errors
 /// What [`preflight`] finds, or what the kernel refuses. Nothing stays attached then.
-#[expect(clippy::needless_pass_by_value, reason = "a capture is begun once, by whoever made its settings")]
 pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<Agent, AgentError> {
+    let (recorder, sink) = Recorder::new(&config, sink)?;
+    let mut agent = alone(config.clone(), sink, stop)?;
+    // Those are limits of features that the trigger names.
+    agent.limits.extend(recorder.judge(&config)?);
+    agent.recorder = Some(Box::new(recorder));
+    Ok(agent)
+}
+
+/// The same without anything beside it.
+#[expect(clippy::needless_pass_by_value, reason = "a capture is begun once, by whoever made its settings")]
+pub(crate) fn alone(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<Agent, AgentError> {
     preflight(&config)?;
     let source = NetnsSource::choose(&config.netns);
     let cpus = aya::util::nr_cpus().map_err(|(_, error)| AgentError::os("cannot count the CPUs", error))?;
@@ -61,6 +80,7 @@ pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<A
     let tracer = Tracer::new(links, places(&config, source));
     let (topology_too, limits) = (topology.clone(), Vec::new());
     let judge = Judge::new(&config.selection())?;
+    let keys_of = Pods::new(&config);
     let mut begin = Start {
         config: &config,
         tracer,
@@ -68,9 +88,11 @@ pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<A
         topology: topology_too,
         anchor,
         cpus: cpus as u32,
+        keys: keys_of.clone(),
         samples: loaded.samples,
         limits,
     };
+    let keys = keys(&mut begin);
     let (features, copies, limits) = begun(&mut begin);
     drop(begin);
     let outbox = Outbox::new(sink, config.node.clone(), anchor, notices);
@@ -84,24 +106,28 @@ pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<A
         }
         Mode::Packets => {
             let work = Packets::new(&config, loaded.packets, copies, kernel, topology, anchor, outbox);
+            let work = work.with_keys(keys).with_features(features);
             thread::Builder::new().name("packets".to_owned()).spawn(move || worker::run(work, &observer, &stop, &asked))
         }
     };
     let thread = thread.map_err(|error| AgentError::os("cannot start a thread", error))?;
     give_back_memory();
-    Ok(Agent { thread: Some(thread), finish, attached, running, filter: Mutex::new(loaded.filter), judge, limits })
+    let (filter, keys, recorder) = (Mutex::new(loaded.filter), keys_of, None);
+    Ok(Agent { thread: Some(thread), finish, attached, running, filter, judge, keys, limits, recorder })
+}
+
+/// Secrets of TLS, if they are asked for and can be had.
+fn keys(start: &mut Start<'_>) -> Option<Keys> {
+    let wanted = start.config.tls_keys && start.config.mode == Mode::Packets;
+    wanted.then(|| Keys::begin(start)).and_then(|begun| begun.map_err(|why| start.limits.push(why)).ok())
 }
 
 /// What of the features belongs to this kind of capture, and what cannot be had.
 fn begun(start: &mut Start<'_>) -> (Features, Option<Copies>, Vec<String>) {
-    if start.config.mode == Mode::Flows {
-        let (features, limits) = Features::begin(start);
-        return (features, None, limits);
-    }
-    let wanted = start.config.features.contains(&flow::Feature::PktDrop);
-    let copies =
-        wanted.then(|| Copies::begin(start)).and_then(|begun| begun.map_err(|why| start.limits.push(why)).ok());
-    (Features::default(), copies, std::mem::take(&mut start.limits))
+    let drops = start.config.mode == Mode::Packets && start.config.features.contains(&flow::Feature::PktDrop);
+    let copies = drops.then(|| Copies::begin(start)).and_then(|begun| begun.map_err(|why| start.limits.push(why)).ok());
+    let (features, limits) = Features::begin(start);
+    (features, copies, limits)
 }
 
 /// Where programs at tracepoints look, which do so in all namespaces unless they are told otherwise.
@@ -156,7 +182,16 @@ impl Agent {
     pub fn set_filter(&self, selection: &Selection) -> Result<(), AgentError> {
         // Whatever happened under the lock, which table is in force is known.
         self.filter.lock().unwrap_or_else(PoisonError::into_inner).replace(selection)?;
-        self.judge.replace(selection)
+        self.keys.replace(selection);
+        self.judge.replace(selection)?;
+        self.recorder.as_ref().map_or(Ok(()), |recorder| recorder.set_filter(selection))
+    }
+
+    /// Saves the flight recorder, or begins and ends captures of packets beside this one. What goes wrong is a notice in a batch.
+    pub fn record(&self, order: &ToAgent) {
+        if let Some(recorder) = &self.recorder {
+            recorder.obey(order);
+        }
     }
 
     /// Whether the capture has ended by itself.
@@ -174,6 +209,9 @@ impl Agent {
     }
 
     fn end(&mut self) -> Result<Counters, AgentError> {
+        if let Some(recorder) = &self.recorder {
+            recorder.finish();
+        }
         self.finish.request();
         self.running.detach();
         match self.thread.take().map(JoinHandle::join) {

@@ -55,6 +55,9 @@ pub enum AgentError {
         /// Where it fails.
         reason: String,
     },
+    /// `--trigger` is no expression.
+    #[error("the trigger of the flight recorder cannot be read: {0}")]
+    Trigger(String),
     /// The kernel has no TCX, and nothing else may be used.
     #[error("this kernel has no TCX (it came with Linux 6.6)")]
     NoTcx,

@@ -23,6 +23,7 @@ mod observer;
 mod outbox;
 mod packets;
 mod preflight;
+mod recorder;
 #[cfg(test)]
 mod testing;
 mod time;
@@ -36,8 +37,8 @@ pub use interfaces::check_pattern;
 pub use netlink::{conntrack::translated, sockets::connections};
 pub use observer::Attached;
 pub use preflight::{Support, kernel_release, own_address, preflight};
-
 pub use time::{clock_ns, shift_clock};
+
 /// For the fuzzer: what reads bytes that anybody may send.
 #[cfg(fuzzing)]
 pub mod inputs {
