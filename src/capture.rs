@@ -37,6 +37,7 @@ use crate::{
     report,
     stage::Packed,
     version::VERSION,
+    wireshark,
 };
 
 mod attached;
@@ -69,6 +70,9 @@ async fn capture(request: &Request, kube: &KubeArgs, context: &Context) -> Outco
     if let Some(dir) = &request.plan.output_dir {
         local::directory::check(dir)?;
     }
+    if request.plan.wireshark {
+        wireshark::live::find()?;
+    }
     let prepared = tokio::select! {
         prepared = prepare(request, kube, context) => prepared?,
         () = interrupts.reached(Level::Stop) => return Ok(exit::INTERRUPTED),
@@ -76,6 +80,12 @@ async fn capture(request: &Request, kube: &KubeArgs, context: &Context) -> Outco
     let (mut plan, packed, connection) = prepared;
     for note in request.plan.notices.iter().chain(&plan.notes) {
         context.report.notice(note);
+    }
+    if request.plan.wireshark {
+        tokio::select! {
+            opened = tokio::task::spawn_blocking(wireshark::live::open) => opened.map_err(Error::failed)??,
+            () = interrupts.reached(Level::Stop) => return Ok(exit::INTERRUPTED),
+        }
     }
     let remote = Remote::new(connection.client, &plan.namespace, request.image.is_some());
     let mut run = Run { request, context, interrupts, remote, plan: &mut plan, packed: &packed, renewal: None };
@@ -173,6 +183,9 @@ impl Run<'_> {
             return Live::Background;
         }
         let stop = Stop::default();
+        if self.request.plan.show == Show::Pcapng {
+            wireshark::live::end_with_reader(stop.clone());
+        }
         let stream = match self.stream(&stop) {
             Ok(stream) => stream,
             Err(error) => return Live::Captured { home: None, error: Some(error) },

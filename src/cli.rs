@@ -12,6 +12,7 @@ mod kube;
 mod pcapng;
 mod view;
 mod wanted;
+mod wireshark;
 
 pub use capture::{CaptureArgs, CaptureOutput, Copy, FlowsArgs, Output, PacketsArgs, TcAttach};
 pub use cluster::{AttachArgs, CleanupArgs, ClusterArgs, CopyArgs, DryRun, FollowArgs, StopArgs};
@@ -21,6 +22,7 @@ pub use kube::KubeArgs;
 pub use pcapng::{Comments, PcapngArgs};
 pub use view::ViewArgs;
 pub use wanted::{LanguageArgs, ObjectArgs, Typed};
+pub use wireshark::{WiresharkAction, WiresharkArgs};
 
 use crate::pod::PodCommand;
 
@@ -114,6 +116,9 @@ pub enum Command {
     /// Remove what captures left on the cluster
     #[command(before_help = help::CLEANUP, after_help = help::KUBE, help_template = help::TEMPLATE, term_width = 80)]
     Cleanup(Box<CleanupArgs>),
+    /// Teach Wireshark our names, or take them out again
+    #[command(before_help = help::WIRESHARK, help_template = help::TEMPLATE, term_width = 80)]
+    Wireshark(WiresharkArgs),
     /// Print the version
     #[command(help_template = help::TEMPLATE, term_width = 80)]
     Version,

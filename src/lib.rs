@@ -9,6 +9,7 @@ pub mod cli;
 mod cluster;
 mod completion;
 pub mod error;
+mod extcap;
 mod local;
 mod log;
 pub mod marks;
@@ -19,6 +20,7 @@ pub mod stage;
 pub mod surroundings;
 mod version;
 mod view;
+mod wireshark;
 
 use std::{
     ffi::OsString,
@@ -51,6 +53,9 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<String> = words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
     if let Some(typed) = completion::asked(&words) {
         return ExitCode::from(completion::answer(typed).unwrap_or(exit::FAILED));
+    }
+    if let Some(call) = extcap::asked(&words) {
+        return ExitCode::from(extcap::answer(call));
     }
     ExitCode::from(match parse(words) {
         Ok(parsed) => run(parsed),
@@ -118,6 +123,7 @@ fn dispatch(command: Command, matches: Option<&ArgMatches>, context: &Context) -
             capture::run(&request, &args.kube, context)
         }
         Command::View(args) => view::run(&args, &groups(), context),
+        Command::Wireshark(args) => wireshark::run(args),
         Command::Version => version::print(),
         Command::Completion { shell } => completion::print(shell),
         Command::Metrics(_) => unbuilt("metrics"),

@@ -126,9 +126,13 @@ fn flows_anywhere(args: &FlowsArgs, groups: &[Options], around: &Surroundings) -
 }
 
 fn packets_anywhere(args: &PacketsArgs, groups: &[Options], around: &Surroundings) -> Result<Plan, Error> {
-    let pcapng = args.write.is_some().then_some(Show::Pcapng);
+    let wireshark = args.pcapng.wireshark == Some(true);
+    let pcapng = (args.write.is_some() || wireshark).then_some(Show::Pcapng);
     let mut plan = capture(Mode::Packets, &args.capture, groups, around, pcapng)?;
-    if pcapng.is_some() && around.stdout_is_terminal {
+    if wireshark {
+        plan.open_wireshark(args)?;
+    }
+    if args.write.is_some() && around.stdout_is_terminal {
         let local = if is_local(&args.capture) { "--local " } else { "" };
         return Err(Error::usage("-w -: writes pcapng, which is not for a terminal; pipe it or send it to a file")
             .hint(format!("oc-netobserv packets {local}-w - | wireshark -k -i -")));
@@ -141,7 +145,6 @@ fn packets_anywhere(args: &PacketsArgs, groups: &[Options], around: &Surrounding
     plan.config.tls_keys = args.pcapng.enable_tls_keys == Some(true);
     plan.config.key_owners.processes.clone_from(&args.pcapng.tls_keys_process);
     plan.keylog.clone_from(&args.pcapng.tls_keylog);
-    plan.wireshark = args.pcapng.wireshark == Some(true);
     plan.add(&args.features, &wanted::filter(&args.language, &args.objects)?);
     if plan.config.rules.is_empty() && !plan.config.drops_only {
         plan.notices.push(unfiltered(args.snaplen));
@@ -150,6 +153,19 @@ fn packets_anywhere(args: &PacketsArgs, groups: &[Options], around: &Surrounding
 }
 
 impl Plan {
+    /// Wireshark reads what would be on standard output; files are written as if there were a table.
+    fn open_wireshark(&mut self, args: &PacketsArgs) -> Result<(), Error> {
+        if args.cluster.background == Some(true) {
+            let text = "--wireshark: needs this command to stay, --background lets it return; leave one of them out";
+            return Err(Error::usage(text));
+        }
+        self.wireshark = true;
+        if self.output_dir.is_none() && args.capture.copy != Some(Copy::False) {
+            self.output_dir = Some(PathBuf::from(DEFAULT_DIR));
+        }
+        Ok(())
+    }
+
     /// Adds features and filter.
     fn add(&mut self, features: &FeatureArgs, filter: &Filter) {
         self.notices.extend(wanted::notices(self.config.mode, features));

@@ -107,6 +107,17 @@ Examples:
 
 Needs no rights. A file that a killed capture left is repaired first.";
 
+pub(super) const WIRESHARK: &str = "\
+Examples:
+  oc-netobserv wireshark install
+  oc-netobserv wireshark status
+  oc-netobserv wireshark uninstall
+
+Into your own folders of Wireshark, nothing else: a dissector (fields k8s.*), the
+profile `netobserv` (columns, colours, names from the file) and a source of
+captures: clusters and this machine in Wireshark's list of interfaces.
+Files that others made or changed stay, unless --force says otherwise.";
+
 pub(super) const COMPLETION: &str = "\
 Examples:
   oc-netobserv completion bash > /etc/bash_completion.d/oc-netobserv

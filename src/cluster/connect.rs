@@ -17,7 +17,7 @@ mod proxy;
 use failure::Peer;
 pub(crate) use failure::failed;
 use kubeconfig::Chosen;
-pub(crate) use kubeconfig::names_in_kubeconfig;
+pub(crate) use kubeconfig::{names_in_kubeconfig, runs_a_program};
 
 /// Longest wait for the first answer, unless `--request-timeout` says otherwise.
 const PATIENCE: Duration = Duration::from_secs(15);

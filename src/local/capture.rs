@@ -14,6 +14,7 @@ use crate::{
     plan::{Plan, Show},
     report,
     version::VERSION,
+    wireshark,
 };
 
 /// Captures as planned, until a limit, the user or a failure ends it.
@@ -24,7 +25,13 @@ pub(crate) fn run(plan: &Plan, context: &Context) -> Outcome {
     for limit in check(plan)? {
         context.report.notice(&limit);
     }
+    if plan.wireshark {
+        wireshark::live::open()?;
+    }
     let stop = Stop::default();
+    if plan.show == Show::Pcapng {
+        wireshark::live::end_with_reader(stop.clone());
+    }
     let signals =
         Signals::watch(stop.clone()).map_err(|error| Error::failed(format!("cannot watch signals: {error}")))?;
     let capture = Capture::start(plan, context, &stop)?;
@@ -46,6 +53,9 @@ pub(crate) fn run(plan: &Plan, context: &Context) -> Outcome {
 fn check(plan: &Plan) -> Result<Vec<String>, Error> {
     if let Some(dir) = &plan.output_dir {
         directory::check(dir)?;
+    }
+    if plan.wireshark {
+        wireshark::live::find()?;
     }
     let support = agent::preflight(&plan.config).map_err(|error| failure(&error))?;
     info!("kernel {}, {}", support.kernel, if support.tcx { "TCX" } else { "clsact" });

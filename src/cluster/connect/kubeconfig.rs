@@ -126,6 +126,15 @@ pub(crate) fn names_in_kubeconfig(args: &KubeArgs) -> Option<Names> {
     })
 }
 
+/// Whether the credentials of that context come from another program, which may ask people for something.
+pub(crate) fn runs_a_program(context: &str) -> bool {
+    let Ok(Some(kubeconfig)) = read(&KubeArgs::default()) else { return false };
+    let user = find_context(&kubeconfig, context).and_then(|context| context.user.clone());
+    let named = kubeconfig.auth_infos.iter().find(|named| Some(&named.name) == user.as_ref());
+    let auth = named.and_then(|named| named.auth_info.as_ref());
+    auth.is_some_and(|auth| auth.exec.is_some() || auth.auth_provider.is_some())
+}
+
 /// Everything that is referred to must be there.
 fn check(kubeconfig: &Kubeconfig, name: &str, args: &KubeArgs) -> Result<(), Error> {
     let Some(context) = find_context(kubeconfig, name) else {
