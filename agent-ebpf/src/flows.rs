@@ -2,7 +2,7 @@
 
 use agent_common::{
     parse::{Headers, Layer, Link, dscp, link_details},
-    types::{Counter, EXACT_PACKETS, FAMILY_OTHER, FallbackRecord, FlowKey, FlowValue},
+    types::{Counter, EXACT_PACKETS, FAMILY_OTHER, FlowKey, FlowValue},
     wire::Wire,
 };
 use aya_ebpf::{
@@ -79,39 +79,60 @@ fn generation() -> u32 {
 }
 
 /// Counts one buffer. Returns how many packets of its flow this CPU has counted in this generation.
+///
+/// The key is on the stack, the fastest place, or `PARKED` in work memory for those who are called and have to spare stack:
+/// kernels before 6.10 round the frame of each function up to 32 bytes and allow all of them together 512.
 #[inline(always)]
-pub(crate) fn count<A: Flows>(origin: &Origin, headers: &Headers<A>, wire: Wire) -> u32 {
-    let skb = origin.skb;
-    let key = Aligned(FlowKey {
+pub(crate) fn count<A: Flows, const PARKED: bool>(origin: &Origin, headers: &Headers<A>, wire: Wire) -> u32 {
+    let key = FlowKey {
         src: headers.src,
         dst: headers.dst,
         selector: headers.selector,
-        netns: skb.netns(),
-        ifindex: skb.ifindex(),
+        netns: origin.skb.netns(),
+        ifindex: origin.skb.ifindex(),
         // SAFETY: the helper has no preconditions.
         cpu: unsafe { bpf_get_smp_processor_id() } as u16,
         proto: headers.proto,
         kind: origin.direction | if headers.family == 0 { FAMILY_OTHER } else { 0 },
-    });
-    let generation = generation();
-    if let Some(value) = A::find(generation, &key.0) {
-        // SAFETY: only this CPU writes entries whose key bears its number, and programs do not interrupt one another.
-        let value = unsafe { &mut *value };
-        value.packets += wire.packets;
-        value.bytes += wire.bytes;
-        value.tcp_flags |= headers.tcp_flags;
-        touch(value);
-        return value.packets;
+    };
+    if PARKED {
+        let Some(kept) = A::key() else { return wire.packets };
+        *kept = key;
+        return known(kept, headers, wire).unwrap_or_else(|| enter(origin, headers, wire));
     }
-    let (Some(kept), Some(value)) = (A::key(), work::value()) else { return wire.packets };
+    let key = Aligned(key);
+    if let Some(packets) = known(&key.0, headers, wire) {
+        return packets;
+    }
+    let Some(kept) = A::key() else { return wire.packets };
     *kept = key.0;
+    enter(origin, headers, wire)
+}
+
+/// Adds to the entry of a flow if it has one; how many packets that has then.
+#[inline(always)]
+fn known<A: Flows>(key: &FlowKey<A>, headers: &Headers<A>, wire: Wire) -> Option<u32> {
+    let value = A::find(generation(), key)?;
+    // SAFETY: only this CPU writes entries whose key bears its number, and programs do not interrupt one another.
+    let value = unsafe { &mut *value };
+    value.packets += wire.packets;
+    value.bytes += wire.bytes;
+    value.tcp_flags |= headers.tcp_flags;
+    touch(value);
+    Some(value.packets)
+}
+
+/// Enters the flow whose key is in work memory.
+#[inline(always)]
+fn enter<A: Flows>(origin: &Origin, headers: &Headers<A>, wire: Wire) -> u32 {
+    let Some(value) = work::value() else { return wire.packets };
     value.bytes = wire.bytes;
     value.first_ns = now();
     value.last_ns = value.first_ns;
     value.packets = wire.packets;
     value.tcp_flags = headers.tcp_flags;
     value.ethertype = origin.link.ethertype;
-    A::new(skb, origin.link.l3 as u32, origin.layer, headers.family);
+    A::new(origin.skb, origin.link.l3 as u32, origin.layer, headers.family);
     wire.packets
 }
 
@@ -180,21 +201,22 @@ fn fall_back<A: Flows>(key: &FlowKey<A>, family: u32, value: &FlowValue) {
         counters::add(Counter::LostFlowBytes, value.bytes);
         return;
     };
-    record.write(FallbackRecord {
-        key: FlowKey {
-            src: fragments::bytes(key.src),
-            dst: fragments::bytes(key.dst),
-            selector: key.selector,
-            netns: key.netns,
-            ifindex: key.ifindex,
-            cpu: key.cpu,
-            proto: key.proto,
-            kind: key.kind,
-        },
-        family,
-        pad: 0,
-        value: *value,
-    });
+    let record_at = record.as_mut_ptr();
+    // Member by member, since a record as a whole would be put together on the stack.
+    // SAFETY: the memory is ours until it is submitted, and every member is written.
+    unsafe {
+        (*record_at).key.src = fragments::bytes(key.src);
+        (*record_at).key.dst = fragments::bytes(key.dst);
+        (*record_at).key.selector = key.selector;
+        (*record_at).key.netns = key.netns;
+        (*record_at).key.ifindex = key.ifindex;
+        (*record_at).key.cpu = key.cpu;
+        (*record_at).key.proto = key.proto;
+        (*record_at).key.kind = key.kind;
+        (*record_at).family = family;
+        (*record_at).pad = 0;
+        (*record_at).value = *value;
+    }
     record.submit(u64::from(BPF_RB_NO_WAKEUP));
     counters::add(Counter::Fallback, 1);
 }

@@ -2,18 +2,19 @@
 
 use agent_common::{
     fragment::FragmentKey,
-    parse::{Address, Headers, Piece},
+    parse::{Address, Piece},
 };
 
-use crate::{maps::FRAGMENTS, packet::Skb, work};
+use crate::{
+    maps::FRAGMENTS,
+    packet::Skb,
+    work::{self, Parked},
+};
 
-/// Notes the selector of a first fragment, fills in that of a later one.
+/// Notes the selector of a first fragment, fills in that of a later one. The headers are in work memory.
 #[inline(always)]
-pub(crate) fn resolve<A: Address>(skb: Skb, headers: &mut Headers<A>) {
-    if headers.piece == Piece::Whole {
-        return;
-    }
-    let Some(key) = work::fragment() else { return };
+pub(crate) fn resolve<A: Parked>(skb: Skb) -> Option<()> {
+    let (headers, key) = (A::headers()?, work::fragment()?);
     *key = FragmentKey {
         src: bytes(headers.src),
         dst: bytes(headers.dst),
@@ -33,6 +34,7 @@ pub(crate) fn resolve<A: Address>(skb: Skb, headers: &mut Headers<A>) {
         headers.selector = unsafe { *selector };
         headers.selector_known = true;
     }
+    Some(())
 }
 
 /// The address in 16 bytes.

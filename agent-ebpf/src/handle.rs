@@ -1,7 +1,7 @@
 //! What happens to one packet, step by step.
 
 use agent_common::{
-    parse::{self, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Headers, Layer, Link, UDP, segment_header_len},
+    parse::{self, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Headers, Layer, Link, Piece, UDP, segment_header_len},
     types::Counter,
     wire::wire_counts,
 };
@@ -10,7 +10,6 @@ use aya_ebpf::{EbpfContext as _, bindings::__sk_buff, programs::TcContext};
 use crate::{
     counters, filter,
     flows::{self, Flows, Origin},
-    fragments,
     packet::{Loaded, Skb},
     packets, samples,
     settings::{MODE, MODE_PACKETS, RULES_ROOM},
@@ -64,7 +63,7 @@ fn take_plain<A: Flows>(origin: &Origin, headers: &Headers<A>) -> bool {
         return false;
     }
     if filter::accepted(headers, origin.direction) {
-        accept(origin, headers, gso_size, headers.payload);
+        accept::<A, false>(origin, headers, gso_size, headers.payload);
     }
     true
 }
@@ -138,7 +137,9 @@ fn finish<A: Flows>(skb: *mut __sk_buff, l3: u32, direction: u32) -> u32 {
     if headers.malformed {
         counters::add(Counter::Malformed, 1);
     }
-    fragments::resolve(origin.skb, headers);
+    if headers.piece != Piece::Whole {
+        A::resolve(origin.skb);
+    }
     if RULES_ROOM.load() == 0 || filter::by_rules::<A>(direction as u8) {
         let gso_size = origin.skb.gso_size();
         let header_len = match (gso_size, headers.proto) {
@@ -146,20 +147,21 @@ fn finish<A: Flows>(skb: *mut __sk_buff, l3: u32, direction: u32) -> u32 {
             (_, UDP) => tunnel(skb, headers.l4 as u32, u32::from(headers.selector[1])) as usize,
             _ => headers.payload,
         };
-        accept(&origin, headers, gso_size, header_len);
+        accept::<A, true>(&origin, headers, gso_size, header_len);
     }
     1
 }
 
-/// Counts or copies a packet that the filter let through.
+/// Counts or copies a packet that the filter let through; `PARKED` as in [`flows::count`].
 #[inline(always)]
-fn accept<A: Flows>(origin: &Origin, headers: &Headers<A>, gso_size: u32, header_len: usize) {
+fn accept<A: Flows, const PARKED: bool>(origin: &Origin, headers: &Headers<A>, gso_size: u32, header_len: usize) {
     counters::add(Counter::Accepted, 1);
     if MODE.load() == MODE_PACKETS {
         packets::copy(origin.skb, origin.layer, origin.direction);
     } else {
         let skb = origin.skb;
-        let so_far = flows::count(origin, headers, wire_counts(skb.len(), gso_size, header_len as u32, skb.tag_len()));
+        let wire = wire_counts(skb.len(), gso_size, header_len as u32, skb.tag_len());
+        let so_far = flows::count::<A, PARKED>(origin, headers, wire);
         samples::look(origin, headers, so_far);
     }
 }

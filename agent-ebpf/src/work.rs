@@ -8,9 +8,12 @@ use agent_common::{
     types::{FlowKey, FlowKey4, FlowKey6, FlowValue, SetMasks},
 };
 
+use aya_ebpf::bindings::__sk_buff;
+
 use crate::{
-    filter,
+    filter, fragments,
     maps::{SETS4, SETS6, WORK},
+    packet::Skb,
 };
 
 /// One program at a time uses the memory of a CPU: programs of this kind run with softirqs disabled.
@@ -70,10 +73,12 @@ pub(crate) trait Parked: Address + 'static {
     fn ends(active: u32);
     /// What a group of rules says of the headers.
     fn by_group(active: u32, group: u32, direction: u32) -> u32;
+    /// [`fragments::resolve`] with a frame of its own.
+    fn resolve(skb: Skb);
 }
 
 macro_rules! parked {
-    ($address:ty, $headers:ident, $key:ident, $sets:ident, $ends:ident, $group:ident) => {
+    ($address:ty, $headers:ident, $key:ident, $sets:ident, $ends:ident, $group:ident, $resolve:ident) => {
         #[inline(never)]
         #[unsafe(no_mangle)]
         extern "C" fn $ends(active: u32) -> u32 {
@@ -84,6 +89,12 @@ macro_rules! parked {
         #[unsafe(no_mangle)]
         extern "C" fn $group(active: u32, group: u32, direction: u32) -> u32 {
             filter::by_group::<$address>(active, group, direction)
+        }
+
+        #[inline(never)]
+        #[unsafe(no_mangle)]
+        extern "C" fn $resolve(skb: *mut __sk_buff) -> u32 {
+            fragments::resolve::<$address>(Skb(skb)).is_some() as u32
         }
 
         impl Parked for $address {
@@ -114,9 +125,14 @@ macro_rules! parked {
             fn by_group(active: u32, group: u32, direction: u32) -> u32 {
                 $group(active, group, direction)
             }
+
+            #[inline(always)]
+            fn resolve(skb: Skb) {
+                $resolve(skb.0);
+            }
         }
     };
 }
 
-parked!([u8; 4], headers4, key4, SETS4, ends4, group4);
-parked!([u8; 16], headers6, key6, SETS6, ends6, group6);
+parked!([u8; 4], headers4, key4, SETS4, ends4, group4, resolve4);
+parked!([u8; 16], headers6, key6, SETS6, ends6, group6, resolve6);
