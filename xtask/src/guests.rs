@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 /// Which kernels, and what to run in them.
 #[derive(clap::Args)]
@@ -27,9 +27,9 @@ pub(crate) struct Args {
     /// Run this shell command instead of the kernel tier
     #[arg(long)]
     command: Option<String>,
-    /// Only tests whose name contains this
-    #[arg(long, default_value = "kernel_")]
-    filter: String,
+    /// Only tests whose name contains one of these
+    #[arg(long, value_delimiter = ',', default_value = "kernel_")]
+    filter: Vec<String>,
     /// Leave out tests whose name contains this
     #[arg(long, value_delimiter = ',')]
     skip: Vec<String>,
@@ -83,7 +83,7 @@ fn target_dir() -> Result<PathBuf> {
 fn build() -> Result<Vec<PathBuf>> {
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["test", "--no-run", "--message-format=json", "--package", "oc-netobserv", "--test", "kernel"])
-        .args(["--package", "lab", "--test", "ground"])
+        .args(["--package", "lab", "--test", "ground", "--package", "agent"])
         .stderr(std::process::Stdio::inherit())
         .output()?;
     ensure!(output.status.success(), "the kernel tier does not build");
@@ -113,30 +113,31 @@ fn tier(args: &Args, programs: &[PathBuf]) -> String {
     let mut script =
         format!("export KERNEL_TIER_SHORT=1 RUST_BACKTRACE=0\nexport OC_NETOBSERV_BIN={}\ncode=0\n", program.display());
     for test in tests {
-        let (test, filter) = (image::inside(test), &args.filter);
+        let (test, filter) = (image::inside(test), args.filter.join(" "));
         let line = format!("{} {filter} --nocapture --test-threads 1{skip} || code=1\n", test.display());
         script.push_str(&line);
     }
     script + "(exit $code)\n"
 }
 
+/// A line of counts for each kernel, then what each lacks.
 fn report(outcomes: &[Outcome]) -> Result<()> {
-    let mut failed = Vec::new();
     println!("\n{:<34} {:>6} {:>6} {:>7} {:>8}", "kernel", "passed", "failed", "skipped", "seconds");
     for Outcome { release, tally } in outcomes {
-        let passed = tally.passed.saturating_sub(tally.skipped);
-        println!(
-            "{release:<34} {passed:>6} {:>6} {:>7} {:>8.0}",
-            tally.failed,
-            tally.skipped,
-            tally.time.as_secs_f64()
-        );
-        if tally.code != Some(0) {
-            failed.push(release.as_str());
+        let passed = tally.passed.saturating_sub(tally.skipped());
+        let seconds = tally.time.as_secs_f64();
+        println!("{release:<34} {passed:>6} {:>6} {:>7} {seconds:>8.0}", tally.failed, tally.skipped());
+    }
+    for Outcome { release, tally } in outcomes {
+        for name in &tally.failures {
+            println!("{release}: failed {name}");
+        }
+        for (name, reason) in &tally.skips {
+            println!("{release}: skipped {name}: {reason}");
         }
     }
-    if failed.is_empty() {
-        return Ok(());
-    }
-    bail!("not passed on {}", failed.join(", "))
+    let failed: Vec<&str> =
+        outcomes.iter().filter(|outcome| outcome.tally.code != Some(0)).map(|outcome| &*outcome.release).collect();
+    ensure!(failed.is_empty(), "not passed on {}", failed.join(", "));
+    Ok(())
 }

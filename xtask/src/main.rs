@@ -44,7 +44,7 @@ enum Command {
     #[command(subcommand)]
     Bench(bench::Command),
     /// Run the kernel tier in QEMU guests with other kernels.
-    #[command(alias = "kernels")]
+    #[command(visible_alias = "kernels")]
     Guests(guests::Args),
     /// Write the docs that are made from the source.
     Docs(docs::Args),

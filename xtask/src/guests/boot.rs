@@ -1,6 +1,7 @@
 //! One guest: started, listened to, ended.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
@@ -33,8 +34,15 @@ pub(super) struct Tally {
     pub(super) code: Option<i32>,
     pub(super) passed: u32,
     pub(super) failed: u32,
-    pub(super) skipped: u32,
     pub(super) time: Duration,
+    /// Names of tests that failed.
+    pub(super) failures: Vec<String>,
+    /// Name of a test, and why it, or a part of it, did not run.
+    pub(super) skips: Vec<(String, String)>,
+    /// The test whose output comes now.
+    current: String,
+    /// Names of failures come now.
+    in_failures: bool,
 }
 
 /// Boots a guest, prints what it prints, and ends it after `limit` at the latest.
@@ -102,22 +110,45 @@ fn listen(child: &mut Child, end: Instant) -> Result<Tally> {
 }
 
 impl Tally {
+    /// How many tests did not run, or not as a whole.
+    pub(super) fn skipped(&self) -> u32 {
+        self.skips.iter().map(|(name, _)| name).collect::<BTreeSet<_>>().len() as u32
+    }
+
+    /// Takes a line of the console. The runner leaves its cursor behind the name of a test that is to speak.
     fn read(&mut self, line: &str) {
+        let line = line.strip_prefix("test ").and_then(|line| self.begin(line)).unwrap_or(line);
         if let Some(code) = line.strip_prefix("GUEST-END ") {
             self.code = code.trim().parse().ok();
-        } else if line.starts_with("SKIP ") {
-            self.skipped += 1;
+        } else if let Some((_, reason)) = line.strip_prefix("SKIP ").and_then(|line| line.split_once(": ")) {
+            self.skips.push((self.current.clone(), reason.to_owned()));
         } else if let Some(counts) = line.strip_prefix("test result: ") {
-            let number = |word: &str| {
-                counts
-                    .split([' ', ';', '.'])
-                    .collect::<Vec<_>>()
-                    .windows(2)
-                    .find(|pair| pair[1] == word)
-                    .and_then(|pair| pair[0].parse::<u32>().ok())
-            };
-            self.passed += number("passed").unwrap_or(0);
-            self.failed += number("failed").unwrap_or(0);
+            self.add(counts);
+        } else {
+            self.failure(line);
+        }
+    }
+
+    /// What follows the name of a test.
+    fn begin<'a>(&mut self, line: &'a str) -> Option<&'a str> {
+        let (name, rest) = line.split_once(" ... ")?;
+        name.clone_into(&mut self.current);
+        Some(rest)
+    }
+
+    /// The runner's last line.
+    fn add(&mut self, counts: &str) {
+        let words: Vec<&str> = counts.split([' ', ';', '.']).collect();
+        let number = |word: &str| words.windows(2).find(|pair| pair[1] == word).and_then(|pair| pair[0].parse().ok());
+        self.passed += number("passed").unwrap_or(0);
+        self.failed += number("failed").unwrap_or(0);
+    }
+
+    /// The runner's list of names, up to a blank line.
+    fn failure(&mut self, line: &str) {
+        match line.strip_prefix("    ") {
+            Some(name) if self.in_failures => self.failures.push(name.to_owned()),
+            _ => self.in_failures = line == "failures:",
         }
     }
 }
@@ -126,12 +157,30 @@ impl Tally {
 mod tests {
     use super::Tally;
 
+    fn read(console: &str) -> Tally {
+        let mut tally = Tally::default();
+        console.lines().for_each(|line| tally.read(line));
+        tally
+    }
+
     #[test]
     fn counts_come_from_the_runners_last_line() {
-        let mut tally = Tally::default();
-        for line in ["test result: FAILED. 5 passed; 2 failed; 0 ignored; 0 measured", "SKIP a: b", "GUEST-END 101"] {
-            tally.read(line);
-        }
-        assert_eq!((tally.passed, tally.failed, tally.skipped, tally.code), (5, 2, 1, Some(101)));
+        let tally = read("test result: FAILED. 5 passed; 2 failed; 0 ignored; 0 measured\nGUEST-END 101");
+        assert_eq!((tally.passed, tally.failed, tally.code), (5, 2, Some(101)));
+    }
+
+    #[test]
+    fn skips_have_the_name_of_the_test_that_runs() {
+        let tally =
+            read("test a::b ... \nSKIP main: no tun\nSKIP main: no vlan\nok\ntest c ... SKIP c: needs: root\nok");
+        let skip = |name: &str, reason: &str| (name.to_owned(), reason.to_owned());
+        assert_eq!(tally.skips, [skip("a::b", "no tun"), skip("a::b", "no vlan"), skip("c", "needs: root")]);
+        assert_eq!(tally.skipped(), 2);
+    }
+
+    #[test]
+    fn failures_are_those_of_the_runners_list() {
+        let tally = read("failures:\n\nfailures:\n    a::b\n    c\n\ntest result: FAILED. 1 passed; 2 failed;\n    d");
+        assert_eq!(tally.failures, ["a::b", "c"]);
     }
 }

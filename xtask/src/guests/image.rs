@@ -41,6 +41,13 @@ const MODULES: &[&str] = &[
     "nft_nat",
     "nft_masq",
     "nf_conntrack_netlink",
+    "nft_reject_inet",
+    "nft_ct",
+    // Own module before Linux 5.12.
+    "nft_counter",
+    // What lists sockets.
+    "tcp_diag",
+    "udp_diag",
     // IPsec, with what its algorithms are put together of.
     "esp4",
     "esp6",
@@ -54,11 +61,18 @@ const MODULES: &[&str] = &[
 /// Tools of the tests, with the libraries they need.
 const TOOLS: &[&str] = &[
     "bash", "ip", "tc", "ethtool", "tcpdump", "tshark", "capinfos", "bpftool", "tmux", "jq", "sqlite3", "ping",
-    "setpriv", "stty", "wg", "nft",
+    "setpriv", "stty", "wg", "nft", "nstat", "ss", "openssl",
 ];
 /// Data files that some of them read.
-const DATA: &[&str] =
-    &["/lib/terminfo", "/usr/lib/locale/C.utf8", "/etc/passwd", "/etc/group", "/etc/protocols", "/etc/services"];
+const DATA: &[&str] = &[
+    "/lib/terminfo",
+    "/usr/lib/locale/C.utf8",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/protocols",
+    "/etc/services",
+    "/usr/lib/ssl/openssl.cnf",
+];
 
 /// First program of the guest: loads modules and goes over to the disk.
 const LOADER: &str = "#!/bin/busybox sh
@@ -120,6 +134,9 @@ pub(super) fn root(cache: &Path, programs: &[PathBuf]) -> Result<PathBuf> {
     for file in closure()? {
         copy(&file, &tree.join(file.strip_prefix("/")?))?;
     }
+    // That of busybox takes its own `ip` for any other.
+    fs::remove_file(tree.join("usr/bin/sh"))?;
+    symlink("bash", tree.join("usr/bin/sh"))?;
     for path in DATA.iter().map(Path::new).filter(|path| path.exists()) {
         copy(path, &tree.join(path.strip_prefix("/")?))?;
     }
