@@ -10,7 +10,7 @@ use flow::{Batch, Body, CaptureConfig, Closed, Sink, Stop, config::Mode, stop::R
 use crate::{
     capture::config,
     lab::{Lab, can_run, send},
-    leftovers::tcx,
+    leftovers::programs,
 };
 
 /// Takes batches as long as somebody listens at the other end of `taken`; between them it waits for a permission, and refuses
@@ -96,7 +96,7 @@ fn kernel_programs_go_at_once_while_the_sink_takes_nothing() {
         send(&a, "10.9.0.2:9999", 1000, 10, 100);
         // The worker is at the gate by now.
         std::thread::sleep(Duration::from_millis(500));
-        assert_eq!(tcx(&a, &one), [1, 1]);
+        assert_eq!(programs(&a, &one), [1, 1]);
         let begun = Instant::now();
         // Either somebody ends the capture, or the agent is finished; both wait for the sink.
         let agent = if by_stop {
@@ -105,7 +105,7 @@ fn kernel_programs_go_at_once_while_the_sink_takes_nothing() {
         } else {
             Err(std::thread::spawn(|| agent.finish()))
         };
-        while tcx(&a, &one) != [0, 0] {
+        while programs(&a, &one) != [0, 0] {
             assert!(begun.elapsed() < Duration::from_secs(2), "by stop: {by_stop}");
             std::thread::sleep(Duration::from_millis(10));
         }
