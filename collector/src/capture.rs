@@ -19,7 +19,7 @@ use crate::{
     files::Files,
     hash,
     hub::Bounds,
-    ingest::{Conversations, Ingest, Outputs, Steps, UNNUMBERED},
+    ingest::{Conversations, Dedup, Ingest, Outputs, Steps, UNNUMBERED},
     limits::{Allowance, Timer},
     lines::{self, Lines},
     merge::Merge,
@@ -191,6 +191,12 @@ fn conversations(options: &Options, interval_ns: u64) -> Option<Conversations> {
     asked.then(|| Conversations::new(hold))
 }
 
+/// Copies are left out once: what a relay gets has none.
+fn dedup(options: &Options) -> Option<Dedup> {
+    let files = &options.config.files;
+    (files.dedup && options.origin != Origin::Relay).then(|| Dedup::new(files.merge))
+}
+
 fn steps(options: &mut Options, earlier: &Earlier) -> Steps {
     let config = Arc::clone(&options.config);
     let interval = config.cache_active_timeout.as_nanos() as u64;
@@ -202,6 +208,7 @@ fn steps(options: &mut Options, earlier: &Earlier) -> Steps {
             Origin::Local | Origin::Relay => Merge::None,
         },
         after: None,
+        dedup: dedup(options),
         conversations: conversations(options, interval),
         allowance: Allowance::new(config.limits.packets),
         life: earlier.saved.life,

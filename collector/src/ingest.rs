@@ -20,11 +20,15 @@ use crate::{
     status::Status,
 };
 
+mod annotate;
 mod conversations;
+mod dedup;
 mod hold;
 mod node;
 
+use annotate::Annotate;
 pub(crate) use conversations::Conversations;
+pub(crate) use dedup::Dedup;
 use hold::{Hold, Now};
 use node::Heard;
 pub(crate) use node::Node;
@@ -64,6 +68,8 @@ pub(crate) struct Steps {
     pub(crate) merge: Merge,
     /// The part of the filter that runs after the kernel.
     pub(crate) after: Option<Sieve>,
+    /// `--dedup`
+    pub(crate) dedup: Option<Dedup>,
     /// `--conversations`
     pub(crate) conversations: Option<Conversations>,
     pub(crate) allowance: Allowance,
@@ -78,6 +84,7 @@ pub(crate) struct Ingest {
     outputs: Outputs,
     steps: Steps,
     hold: Hold,
+    annotate: Annotate,
     status: Status,
     stop: Stop,
     started: Instant,
@@ -89,7 +96,16 @@ impl Ingest {
     pub(crate) fn new(outputs: Outputs, steps: Steps, status: Status, stop: Stop) -> Self {
         let own = status.lock().own;
         let before = (own.out_of_order, own.unmerged);
-        Self { outputs, steps, hold: Hold::default(), status, stop, started: Instant::now(), before }
+        Self {
+            outputs,
+            steps,
+            hold: Hold::default(),
+            annotate: Annotate::default(),
+            status,
+            stop,
+            started: Instant::now(),
+            before,
+        }
     }
 
     /// Takes batches until there will be no more; returns the names of the agents.
@@ -108,6 +124,11 @@ impl Ingest {
         }
         let last = self.steps.merge.finish();
         self.pass_all(last);
+        let now = self.now();
+        if let Some(enrich) = &mut self.steps.enrich {
+            let last = self.annotate.finish(enrich.as_mut(), now);
+            last.into_iter().for_each(|batch| self.sift(batch));
+        }
         let last = self.steps.conversations.as_mut().map(Conversations::finish);
         last.into_iter().flatten().for_each(|batch| self.deliver(batch));
         self.outputs.hub.close();
@@ -118,7 +139,7 @@ impl Ingest {
 
     fn next(&self, input: &Receiver<Batch>) -> Received<Batch> {
         let tied = self.steps.conversations.as_ref().and_then(Conversations::due);
-        match self.steps.merge.due().into_iter().chain(self.hold.due()).chain(tied).min() {
+        match self.steps.merge.due().into_iter().chain(self.hold.due()).chain(self.annotate.due()).chain(tied).min() {
             None => input.recv().map_or(Received::Closed, Received::Item),
             Some(due) => input.recv_timeout(Duration::from_nanos(due.saturating_sub(self.elapsed_ns()))),
         }
@@ -134,7 +155,8 @@ impl Ingest {
             return;
         }
         let now = self.now();
-        if let Some(enrich) = &mut self.steps.enrich {
+        // Packets are named after they were merged.
+        if let (Some(enrich), Body::Flows(_)) = (&mut self.steps.enrich, &batch.body) {
             enrich.enrich(&mut batch);
             self.hold.keep(&mut batch, enrich.as_ref(), now);
         }
@@ -170,6 +192,12 @@ impl Ingest {
             let batches = self.steps.merge.release(now.elapsed);
             self.pass_all(batches);
         }
+        if self.annotate.due().is_some_and(|due| due <= now.elapsed)
+            && let Some(enrich) = &mut self.steps.enrich
+        {
+            let named = self.annotate.release(enrich.as_mut(), now);
+            named.into_iter().for_each(|batch| self.sift(batch));
+        }
         self.release_conversations();
     }
 
@@ -191,11 +219,28 @@ impl Ingest {
         }
     }
 
-    /// What the rest of the filter takes, as flows or as conversations.
-    fn pass(&mut self, mut batch: Batch) {
+    /// Packets are given what is known of them; where names may still come, they wait for it.
+    fn pass(&mut self, batch: Batch) {
+        if let Body::Flows(_) = batch.body {
+            self.annotate.learn(&batch);
+            return self.sift(batch);
+        }
+        let now = self.now();
+        let enrich = self.steps.enrich.as_deref_mut().map(|enrich| enrich as &mut dyn Enrich);
+        for batch in self.annotate.push(batch, enrich, now) {
+            self.sift(batch);
+        }
+    }
+
+    /// What the rest of the filter takes, one copy of each packet, as flows or as conversations.
+    fn sift(&mut self, mut batch: Batch) {
         if let Some(sieve) = &mut self.steps.after {
             let gone = sieve.apply(&mut batch);
             self.status.lock().own.filtered += gone;
+        }
+        if let Some(dedup) = &mut self.steps.dedup {
+            let copies = dedup.apply(&mut batch);
+            self.status.lock().own.copies += copies;
         }
         let now = self.elapsed_ns();
         match &mut self.steps.conversations {
@@ -346,6 +391,7 @@ mod tests {
             enrich: None,
             merge: Merge::None,
             after: None,
+            dedup: None,
             conversations: None,
             allowance: Allowance::new(limit),
             life: 0,

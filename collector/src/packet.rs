@@ -6,6 +6,9 @@ use flow::{FlowRecord, Interface, Packet};
 
 use crate::decode::Decoded;
 
+pub(crate) mod headers;
+pub(crate) mod id;
+
 /// What is known of a packet besides its bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen<'a> {
