@@ -24,6 +24,8 @@ pub(super) struct NodeClock(Arc<Mutex<State>>);
 struct State {
     estimate: Estimate,
     course: Course,
+    /// What the measurement might have been wrong by that the course follows.
+    followed: u64,
     was_told: bool,
 }
 
@@ -48,9 +50,13 @@ impl State {
     fn measured(&mut self, stamps: Stamps) {
         self.estimate.add(stamps);
         let Some((ahead, error)) = self.estimate.at(stamps.here) else { return };
-        // What is believed stands as long as it may be true.
-        if ahead.abs_diff(self.course.to()) > error {
+        // What is believed stands as long as it may be true; a correction, which is no more than a measurement, until there is a
+        // better one.
+        let may_be_true = ahead.abs_diff(self.course.to()) <= error;
+        let is_better = self.course.to() != 0 && error < self.followed;
+        if !may_be_true || is_better {
             self.course.lead_to(if ahead.unsigned_abs() <= error { 0 } else { ahead });
+            self.followed = error;
         }
     }
 
@@ -146,6 +152,24 @@ mod tests {
         let mut three = batch(&[2_055_000_001, 2_255_000_000, 2_455_000_000, 9_050_000_000]);
         clock.put_right(&mut three, 3000 * MS);
         assert_eq!(times(&three), [2_001_000_001, 2203 * MS, 2405 * MS, 9000 * MS]);
+    }
+
+    #[test]
+    fn a_better_measurement_is_followed_and_a_worse_one_that_agrees_is_not() {
+        let clock = NodeClock::default();
+        let told = |clock: &NodeClock, now: u64| {
+            let mut batch = batch(&[now + 50 * MS]);
+            clock.put_right(&mut batch, now);
+            batch.clock.unwrap().ahead_ns
+        };
+        clock.measured(exchange(1000 * MS, 50_000_000, 3 * MS, MS));
+        clock.measured(exchange(1010 * MS, 50_000_000, 2 * MS, MS));
+        assert_eq!(told(&clock, 1020 * MS), 50_500_000);
+        clock.measured(exchange(1030 * MS, 50_000_000, MS, MS));
+        // At 10 ms a second it is there 50 ms later.
+        assert_eq!(told(&clock, 1100 * MS), 50_000_000);
+        clock.measured(exchange(60_000 * MS, 50_000_000, 4 * MS, 2 * MS));
+        assert_eq!(told(&clock, 60_010 * MS), 50_000_000);
     }
 
     #[test]
