@@ -22,10 +22,10 @@ const NO_SOCKET: &str = "SKB_DROP_REASON_NO_SOCKET";
 const NETFILTER: &str = "SKB_DROP_REASON_NETFILTER_DROP";
 
 /// Whether this kernel says why it drops (Linux 5.17).
-fn has_reasons(name: &str) -> bool {
+fn has_reasons() -> bool {
     let has = need::kernel() >= (5, 17);
     if !has {
-        need::skip(&format!("{name}: this kernel gives no reasons"));
+        need::skip("this kernel gives no reasons of drops (Linux 5.17)");
     }
     has
 }
@@ -80,7 +80,7 @@ fn records(finished: &Finished) -> Vec<Value> {
 #[test]
 fn a_closed_port_is_named_for_both_protocols_and_families() {
     needs!("ethtool");
-    if !has_reasons("a_closed_port_is_named_for_both_protocols_and_families") {
+    if !has_reasons() {
         return;
     }
     let _turn = need::beside_others().unwrap();
@@ -110,7 +110,7 @@ fn a_closed_port_is_named_for_both_protocols_and_families() {
 #[test]
 fn drops_by_rules_are_as_many_as_nft_counts() {
     needs!("ethtool", "nft");
-    if !has_reasons("drops_by_rules_are_as_many_as_nft_counts") {
+    if !has_reasons() {
         return;
     }
     let _turn = need::beside_others().unwrap();
@@ -135,7 +135,7 @@ fn drops_by_rules_are_as_many_as_nft_counts() {
 #[test]
 fn a_forwarded_packet_that_a_rule_drops_is_told_by_the_router() {
     needs!("ethtool", "nft");
-    if !has_reasons("a_forwarded_packet_that_a_rule_drops_is_told_by_the_router") {
+    if !has_reasons() {
         return;
     }
     let _turn = need::beside_others().unwrap();
@@ -173,7 +173,7 @@ fn emptied(netns: &Netns, interface: &str) -> String {
 #[test]
 fn a_full_queue_is_named() {
     needs!("ethtool", "tc");
-    if !has_reasons("a_full_queue_is_named") {
+    if !has_reasons() {
         return;
     }
     let _turn = need::beside_others().unwrap();
@@ -201,7 +201,7 @@ fn a_full_queue_is_named() {
 #[test]
 fn drops_alone_are_shown_and_rules_hold_for_them() {
     needs!("ethtool");
-    if !has_reasons("drops_alone_are_shown_and_rules_hold_for_them") {
+    if !has_reasons() {
         return;
     }
     let _turn = need::beside_others().unwrap();
@@ -221,7 +221,7 @@ fn drops_alone_are_shown_and_rules_hold_for_them() {
 #[test]
 fn the_dropped_packet_itself_is_in_the_file_with_its_reason() {
     needs!("ethtool", "tshark");
-    if !has_reasons("the_dropped_packet_itself_is_in_the_file_with_its_reason") {
+    if !has_reasons() {
         return;
     }
     let _turn = need::beside_others().unwrap();

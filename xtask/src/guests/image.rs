@@ -25,6 +25,7 @@ const MODULES: &[&str] = &[
     "8021q",
     "sch_ingress",
     "cls_bpf",
+    "cls_u32",
     "act_bpf",
     "sch_tbf",
     "tun",
@@ -61,7 +62,7 @@ const MODULES: &[&str] = &[
 /// Tools of the tests, with the libraries they need.
 const TOOLS: &[&str] = &[
     "bash", "ip", "tc", "ethtool", "tcpdump", "tshark", "capinfos", "bpftool", "tmux", "jq", "sqlite3", "ping",
-    "setpriv", "stty", "wg", "nft", "nstat", "ss", "openssl",
+    "setpriv", "stty", "wg", "nft", "nstat", "ss", "openssl", "unshare",
 ];
 /// Data files that some of them read.
 const DATA: &[&str] = &[
