@@ -23,6 +23,8 @@ pub(crate) struct About {
     pub(crate) started_ns: u64,
     /// Several nodes are captured: what is found on one of them is named with it.
     pub(crate) several: bool,
+    /// Why packets are in a file of their own, if they are.
+    pub(crate) why: Option<Arc<str>>,
 }
 
 impl About {
@@ -34,7 +36,18 @@ impl About {
             version: options.version.clone(),
             started_ns: now_ns(),
             several: options.origin != Origin::Local,
+            why: None,
         }
+    }
+
+    /// What is taken: the filter as typed, and the rules that came of it and of options. Empty for everything.
+    pub(crate) fn filter(&self) -> String {
+        filter_text(&self.config, &self.command)
+    }
+
+    /// The system of the machines that are captured. This one's release is not theirs.
+    pub(crate) fn nodes_system(&self) -> String {
+        if self.several { "Linux".to_owned() } else { operating_system() }
     }
 
     /// The name under which files say who wrote them.
@@ -62,6 +75,26 @@ pub(crate) fn time_text(ns: u64) -> String {
 pub(crate) fn operating_system() -> String {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     format!("Linux {}", release.trim()).trim_end().to_owned()
+}
+
+/// The expressions of `--filter` and `--query` as typed, then the rules.
+fn filter_text(config: &CaptureConfig, command: &[String]) -> String {
+    let is_expression = |option: &str| matches!(option, "--filter" | "--query");
+    let mut typed = Vec::new();
+    let mut words = command.iter();
+    while let Some(word) = words.next() {
+        match word.split_once('=') {
+            Some((option, text)) if is_expression(option) => typed.push(text),
+            None if is_expression(word) => typed.extend(words.next().map(String::as_str)),
+            _ => {}
+        }
+    }
+    let rules = rules_text(&config.rules);
+    if typed.is_empty() {
+        return rules;
+    }
+    let typed = format!("--filter={}", typed.join(" and "));
+    if rules.is_empty() { typed } else { format!("{typed}; rules: {rules}") }
 }
 
 /// The rules as options that give them, joined by `or`; empty for none.

@@ -35,10 +35,14 @@ pub fn stores<'a>(dir: &Path, config: CaptureConfig, batches: impl IntoIterator<
     let error = |text: String| io::Error::other(text);
     let options = options(config, dir);
     let (about, status, stop) = (Arc::new(About::new(&options)), Status::new(Stop::default()), Stop::default());
-    let files = Files::create(dir, options.config.mode, &about.stamp()).map_err(|e| error(e.to_string()))?;
+    let config = &options.config;
+    let files = Files::create(dir, config.mode, &config.files, &about.stamp()).map_err(|e| error(e.to_string()))?;
     let mut stores = Stores::new(about, status, stop.clone());
     for (path, file) in files.data {
         stores.add_file(path, file).map_err(|e| error(e.to_string()))?;
+    }
+    if let Some(place) = files.series {
+        stores.add_series(place).map_err(|e| error(e.to_string()))?;
     }
     let (started, cpu) = (Instant::now(), cpu_time()?);
     for batch in batches {

@@ -11,6 +11,7 @@ use std::{
 use flow::{
     Batch, Closed, Feature, Filter, Reason, Sink, Stop,
     config::{Limits, Mode},
+    filter::Trigger,
 };
 
 use crate::{
@@ -24,6 +25,7 @@ use crate::{
     lines::{self, Lines},
     merge::Merge,
     queue::{self, Sender},
+    recorder::{Judge, Recorder},
     resume::{Earlier, Keeper, Saved},
     store::{self, Stores},
 };
@@ -40,6 +42,8 @@ pub struct Started {
     pub hub: Hub,
     /// The state at any moment.
     pub status: Status,
+    /// What users ask for, and what agents are to be told of it.
+    pub recorder: Recorder,
     /// To end it.
     pub collector: Collector,
 }
@@ -60,6 +64,13 @@ impl Input {
         };
         // After the end there is nobody to hear it.
         let _ = self.0.send(words);
+    }
+
+    /// Hands over secrets of TLS that came beside the packets: lines as [`Batch::secrets`]. They open packets that come later.
+    pub fn secrets(&self, secrets: Vec<Arc<str>>) {
+        let batch = Batch { node: "".into(), sequence: UNNUMBERED, time_ns: now_ns(), secrets, ..Batch::default() };
+        // After the end there are no packets to open.
+        let _ = self.0.send(batch);
     }
 }
 
@@ -104,6 +115,7 @@ pub fn start(mut options: Options, stop: Stop) -> Result<Started, CollectorError
     let about = Arc::new(About::new(&options));
     let mut status = Status::new(stop.clone());
     let earlier = earlier(&mut options, &about, &mut status);
+    let trigger = trigger(&options)?;
     let (stores, summary) = open_stores(&options, &about, &earlier, &status, &stop)?;
     let store = stores.map(|stores| {
         let (sender, receiver) = queue::channel(QUEUE_BATCHES, options.queue_bytes);
@@ -122,7 +134,11 @@ pub fn start(mut options: Options, stop: Stop) -> Result<Started, CollectorError
     let hub = hub(&options, earlier.saved.life);
     let outputs = Outputs { store: store_sender, lines: lines_sender, hub: hub.clone() };
     let limits = options.config.limits;
-    let steps = Steps { after, ..steps(&mut options, &earlier) };
+    let writes = options.output_dir.is_some() || options.stdout == Stdout::Pcapng;
+    let recorder = Recorder::new(&options.config, writes, status.clone());
+    let judge = trigger.and_then(|trigger| Judge::new(trigger, options.objects.clone()));
+    let decides = (options.origin != Origin::Relay).then(|| recorder.clone());
+    let steps = Steps { after, judge, recorder: decides, ..steps(&mut options, &earlier) };
     let (input, receiver) = queue::channel(QUEUE_BATCHES, options.queue_bytes);
     let ingest = Ingest::new(outputs, steps, status.clone(), stop.clone());
     let ingest = spawn("ingest", move || ingest.run(&receiver))?;
@@ -148,7 +164,7 @@ pub fn start(mut options: Options, stop: Stop) -> Result<Started, CollectorError
     };
     let input = Input(input);
     earlier.notices.into_iter().for_each(|notice| input.notice(notice));
-    Ok(Started { input, hub, status, collector })
+    Ok(Started { input, hub, status, recorder, collector })
 }
 
 /// What an earlier life of this collector left; limits and totals go on from there.
@@ -179,6 +195,12 @@ fn after(options: &Options) -> Result<Option<Sieve>, CollectorError> {
     Ok(filter.map(|filter| Sieve::new(filter, options.objects.clone())))
 }
 
+/// What saves the flight recorder. Whom it is relayed to does not decide on it.
+fn trigger(options: &Options) -> Result<Option<Trigger>, CollectorError> {
+    let text = options.config.trigger.as_deref().filter(|_| options.origin != Origin::Relay);
+    Ok(text.map(Trigger::parse).transpose()?)
+}
+
 /// Conversations in place of flows, if they are asked for. One agent delivers both directions together.
 fn conversations(options: &Options, interval_ns: u64) -> Option<Conversations> {
     let config = &options.config;
@@ -200,7 +222,16 @@ fn dedup(options: &Options) -> Option<Dedup> {
 fn steps(options: &mut Options, earlier: &Earlier) -> Steps {
     let config = Arc::clone(&options.config);
     let interval = config.cache_active_timeout.as_nanos() as u64;
+    let several = options.origin == Origin::Cluster;
     Steps {
+        recorder: None,
+        judge: None,
+        mode: config.mode,
+        beside: if several && config.mode == Mode::Flows {
+            Merge::several(Mode::Packets, interval)
+        } else {
+            Merge::None
+        },
         origin: options.origin,
         enrich: options.enrich.take(),
         merge: match options.origin {
@@ -225,15 +256,29 @@ fn open_stores(
     stop: &Stop,
 ) -> Result<(Option<Stores>, Option<PathBuf>), CollectorError> {
     let stamp = about.stamp();
-    let files = options.output_dir.as_deref().map(|dir| Files::create(dir, options.config.mode, &stamp)).transpose()?;
+    let create = |dir| Files::create(dir, options.config.mode, &options.config.files, &stamp);
+    let files = options.output_dir.as_deref().map(create).transpose()?;
     let mut stores = Stores::new(Arc::clone(about), status.clone(), stop.clone());
     if options.stdout == Stdout::Pcapng {
         stores.add_stdout()?;
     }
     let mut summary = None;
+    let keeps_ring = options.config.ring.is_some() && options.config.mode == Mode::Packets;
+    if options.output_dir.is_some() && (keeps_ring || options.config.mode == Mode::Flows) {
+        stores.add_recordings(options.output_dir.as_deref());
+    }
     if let Some(files) = files {
         for (path, file) in files.data {
-            stores.add_file(path, file)?;
+            if keeps_ring {
+                // What is saved has files of its own; this one has kept the name free for the summary.
+                drop(file);
+                let _ = std::fs::remove_file(path);
+            } else {
+                stores.add_file(path, file)?;
+            }
+        }
+        if let Some(place) = files.series {
+            stores.add_series(place)?;
         }
         summary = Some(files.summary);
     }

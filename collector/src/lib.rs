@@ -26,11 +26,15 @@
 //! This crate must not know aya or the kernel, nor write to a cluster's API.
 
 mod about;
+mod annotation;
+mod anonymize;
 mod at;
 mod capture;
 mod conversation;
+pub mod convert;
 pub mod decode;
 mod error;
+mod export;
 mod feed;
 mod files;
 mod hash;
@@ -46,6 +50,7 @@ mod options;
 mod packet;
 mod places;
 mod queue;
+mod recorder;
 pub mod resume;
 pub mod session;
 mod sieve;
@@ -56,13 +61,16 @@ mod summary;
 pub mod tui;
 pub mod view;
 
+pub use anonymize::AnonymizeKey;
 pub use capture::{Collector, Input, Started, start};
 pub use error::CollectorError;
+pub use export::Exporter;
 pub use feed::Feed;
 pub use hub::{Follow, Followed, Hub};
 pub use nodes::NodeStatus;
 pub use options::{Format, Options, Origin, Stdout};
 pub use queue::Received;
+pub use recorder::{Cause, Recorder, RecordingStatus, RingStatus, Wish};
 pub use sieve::{Objects, Sieve};
 pub use status::{FileStatus, Snapshot, Status};
 pub use summary::{FileSummary, Summary};

@@ -103,6 +103,8 @@ impl Earlier {
             this.packets += packets;
             this.bytes += bytes;
         }
+        // Taken and written once, and gone as was asked for.
+        this.packets += this.saved.own.rotated_out;
         this.sum_up(mode);
         this
     }

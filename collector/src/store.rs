@@ -13,12 +13,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flow::{Batch, Body, Drop, FlowRecord, Interface, InterfaceCounts, Observation, Packet, Reason, Stop};
+use flow::{
+    Batch, Body, Clock, Drop, FlowRecord, Interface, InterfaceCounts, Observation, Packet, Reason, Stop, config::Mode,
+};
 
 use crate::{
     CollectorError, FileStatus, FileSummary, Status,
     about::About,
     capture,
+    files::Place,
     queue::{Received, Receiver},
     resume::Keeper,
     status::Snapshot,
@@ -28,11 +31,15 @@ use crate::{
 pub(crate) mod encode;
 mod json;
 mod pcapng;
+mod recordings;
+mod series;
 pub(crate) mod sqlite;
 
 use encode::Encoder;
 pub(crate) use json::JsonFile;
-pub(crate) use pcapng::{PcapngFile, block::DROPPED};
+pub(crate) use pcapng::PcapngFile;
+use recordings::Recordings;
+pub(crate) use series::Series;
 pub(crate) use sqlite::SqliteFile;
 
 /// Records handed over at once: their text stays in the processor's cache between the stores.
@@ -71,6 +78,10 @@ pub(crate) struct Piece<'a> {
     pub(crate) interfaces: &'a [Interface],
     /// Counts that changed.
     pub(crate) interface_counts: &'a [InterfaceCounts],
+    /// Lines of a TLS key log.
+    pub(crate) secrets: &'a [Arc<str>],
+    /// The clock of the machine, if that is told.
+    pub(crate) clock: Option<Clock>,
     /// Flow records.
     pub(crate) records: &'a [FlowRecord],
     /// The same, as text.
@@ -87,6 +98,8 @@ pub(crate) struct Piece<'a> {
     pub(crate) drops: &'a [Drop],
     /// Bytes that the packets lie in.
     pub(crate) data: &'a [u8],
+    /// Who sent and was sent to; packets refer to it.
+    pub(crate) ends: &'a [Arc<FlowRecord>],
 }
 
 impl Piece<'_> {
@@ -106,8 +119,18 @@ pub(crate) trait Store: Send {
         Ok(())
     }
 
-    /// Bytes on disk (or sent), and records or packets that are safely in there.
+    /// Bytes on disk (or sent), and records or packets that are safely in there, or were until they were to be deleted.
     fn size(&self) -> (u64, u64);
+
+    /// The files there are now; `None` for one whose name does not change.
+    fn files(&self) -> Option<Vec<FileStatus>> {
+        None
+    }
+
+    /// Records or packets in files that were deleted to make room for newer ones, as was asked for.
+    fn deleted(&self) -> u64 {
+        0
+    }
 
     /// Ends the file well; returns the time that indexes took. Called after an error too.
     fn close(&mut self, state: &Snapshot, reason: Option<&Reason>) -> Result<Duration, StoreError>;
@@ -145,7 +168,9 @@ pub(crate) struct Stores {
     /// Files of earlier lives, and what was lost then.
     earlier: Vec<FileStatus>,
     lost_before: u64,
+    rotated_before: u64,
     keeper: Option<Keeper>,
+    recordings: Option<Recordings>,
 }
 
 impl std::fmt::Debug for Stores {
@@ -165,16 +190,24 @@ impl Stores {
             full: false,
             earlier: Vec::new(),
             lost_before: 0,
+            rotated_before: 0,
             keeper: None,
+            recordings: None,
         }
+    }
+
+    /// Recordings have files of their own, below `output_dir` if there is one.
+    pub(crate) fn add_recordings(&mut self, output_dir: Option<&Path>) {
+        self.recordings = Some(Recordings::new(&self.about, &self.stop, output_dir));
     }
 
     /// Goes on where an earlier life ended, and leaves a state for the next.
     pub(crate) fn resume(&mut self, earlier: &[FileSummary], keeper: Keeper) {
         self.earlier = earlier.iter().map(FileSummary::status).collect();
-        self.lost_before = self.status.lock().own.lost_store;
+        let own = self.status.lock().own;
+        (self.lost_before, self.rotated_before) = (own.lost_store, own.rotated_out);
         self.keeper = Some(keeper);
-        self.publish();
+        self.list();
         self.keep();
     }
 
@@ -185,13 +218,13 @@ impl Stores {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        self.slots.is_empty() && self.recordings.is_none()
     }
 
     /// pcapng on standard output.
     pub(crate) fn add_stdout(&mut self) -> Result<(), CollectorError> {
         let file = capture::stdout().map_err(CollectorError::Stdout)?;
-        let store = PcapngFile::stream(file, &self.about).map_err(CollectorError::Stdout)?;
+        let store = PcapngFile::stream(file, &self.about);
         self.add("standard output".into(), Box::new(store), true);
         Ok(())
     }
@@ -213,9 +246,18 @@ impl Stores {
         })
     }
 
+    /// Packets into files that follow each other, or one for each node.
+    pub(crate) fn add_series(&mut self, place: Place) -> Result<(), CollectorError> {
+        let path = place.first();
+        let store = Series::new(place, &self.about, self.status.clone())
+            .map_err(|error| CollectorError::File { path: path.clone(), reason: error.to_string() })?;
+        self.add(path, Box::new(store), false);
+        Ok(())
+    }
+
     fn add(&mut self, path: PathBuf, store: Box<dyn Store>, stdout: bool) {
         self.slots.push(Slot { path, store, offered: 0, error: None, stdout, abandoned: false });
-        self.publish();
+        self.list();
     }
 
     /// Writes until there is no more, then closes.
@@ -242,10 +284,19 @@ impl Stores {
     }
 
     fn batch(&mut self, batch: &Batch) {
+        if let Some(recordings) = &mut self.recordings {
+            recordings.take(batch);
+            // A stream gets what a flight recorder saves; packets beside flows are in their own files only.
+            if batch.recording.is_some() && self.about.config.mode == Mode::Flows {
+                return self.publish();
+            }
+        }
         let mut piece = Piece {
             node: &batch.node,
             interfaces: &batch.interfaces,
             interface_counts: &batch.interface_counts,
+            secrets: &batch.secrets,
+            clock: batch.clock,
             records: &[],
             text: &Encoder::default(),
             first_record: 0,
@@ -254,14 +305,15 @@ impl Stores {
             first_packet: 0,
             drops: &[],
             data: &[],
+            ends: &[],
         };
         // Announcements on their own: they are no data and no limit holds them back.
         self.offer(&piece);
-        (piece.interfaces, piece.interface_counts) = (&[], &[]);
+        (piece.interfaces, piece.interface_counts, piece.secrets) = (&[], &[], &[]);
         match &batch.body {
             Body::None => {}
             Body::Packets(packets) => {
-                piece.data = &packets.data;
+                (piece.data, piece.ends) = (&packets.data, &packets.ends);
                 for part in packet_parts(&packets.packets) {
                     piece.drops = subset::drops_of(&packets.drops, &part);
                     piece.first_packet = part.start;
@@ -315,23 +367,26 @@ impl Stores {
             let result = slot.store.tick(&state);
             slot.check(result, &self.stop);
         }
-        self.publish();
+        if let Some(recordings) = &mut self.recordings {
+            recordings.tick();
+        }
+        self.list();
         self.keep();
     }
 
-    /// Tells sizes and losses, and ends the capture at `--max-bytes`.
+    /// Tells losses, and ends the capture at `--max-bytes`.
     fn publish(&mut self) {
-        let files = self.slots.iter().filter(|slot| !slot.stdout).map(Slot::status);
-        let files: Vec<_> = self.earlier.iter().cloned().chain(files).collect();
-        let bytes = if files.is_empty() {
-            self.slots.iter().map(|slot| slot.store.size().0).sum()
-        } else {
-            files.iter().map(|file| file.bytes).sum::<u64>()
-        };
+        let bytes =
+            |stdout: bool| self.slots.iter().filter(move |slot| slot.stdout == stdout).map(|slot| slot.store.size().0);
+        let earlier: u64 = self.earlier.iter().map(|file| file.bytes).sum();
+        let (recorded, unrecorded) = self.recordings.as_ref().map_or((0, 0), |all| (all.bytes(), all.lost));
+        let is_stream = self.earlier.is_empty() && self.slots.iter().all(|slot| slot.stdout);
+        let bytes: u64 = if is_stream { bytes(true).sum() } else { earlier + recorded + bytes(false).sum::<u64>() };
         let lost = self.slots.iter().map(Slot::lost).max().unwrap_or(0);
+        let deleted: u64 = self.slots.iter().map(|slot| slot.store.deleted()).sum();
         let mut state = self.status.lock();
-        state.snapshot.files = files;
-        state.own.lost_store = self.lost_before + lost;
+        state.own.lost_store = self.lost_before + lost + unrecorded;
+        state.own.rotated_out = self.rotated_before + deleted;
         drop(state);
         if self.about.config.limits.bytes.is_some_and(|limit| bytes >= limit) {
             self.full = true;
@@ -339,8 +394,22 @@ impl Stores {
         }
     }
 
+    /// Tells which files there are, and how long.
+    fn list(&mut self) {
+        self.publish();
+        let files = self.slots.iter().filter(|slot| !slot.stdout).flat_map(Slot::files);
+        let recorded = self.recordings.as_ref().map(Recordings::files).unwrap_or_default();
+        let files: Vec<_> = self.earlier.iter().cloned().chain(files).chain(recorded).collect();
+        let recordings = self.recordings.as_ref().map(Recordings::told).unwrap_or_default();
+        let mut state = self.status.lock();
+        (state.snapshot.files, state.snapshot.recordings) = (files, recordings);
+    }
+
     /// Closes all files.
     pub(crate) fn close(mut self) -> Closing {
+        if let Some(recordings) = &mut self.recordings {
+            recordings.close_all();
+        }
         self.publish();
         let mut index = Duration::ZERO;
         for n in 0..self.slots.len() {
@@ -351,9 +420,18 @@ impl Stores {
                 Ok(duration) => index += duration,
                 Err(error) => slot.fail(&error, &self.stop),
             }
-            self.publish();
+            self.list();
         }
-        let files = self.slots.iter().filter(|slot| !slot.stdout).map(Slot::summary).collect();
+        let files = self.slots.iter().filter(|slot| !slot.stdout).flat_map(Slot::files);
+        let files = files.chain(self.recordings.as_ref().map(Recordings::files).unwrap_or_default());
+        let files = files.map(|FileStatus { path, bytes, written, error }| FileSummary {
+            path,
+            bytes,
+            written,
+            error,
+            ..FileSummary::default()
+        });
+        let files = files.collect();
         Closing { files, index, keeper: self.keeper.take() }
     }
 }
@@ -373,7 +451,9 @@ impl Slot {
             self.abandoned = true;
             stop.request(Reason::BrokenPipe);
         } else {
-            stop.request(Reason::Failed(format!("cannot write {}: {error}", self.path.display())));
+            let files = self.store.files().unwrap_or_default();
+            let path = files.last().map_or(&self.path, |file| &file.path);
+            stop.request(Reason::Failed(format!("cannot write {}: {error}", path.display())));
         }
         self.error = Some(error.to_string());
     }
@@ -383,14 +463,17 @@ impl Slot {
         if self.error.is_none() || self.abandoned { 0 } else { self.offered.saturating_sub(self.store.size().1) }
     }
 
-    fn status(&self) -> FileStatus {
-        let (bytes, written) = self.store.size();
-        FileStatus { path: self.path.clone(), bytes, written, error: self.error.clone() }
-    }
-
-    fn summary(&self) -> FileSummary {
-        let FileStatus { path, bytes, written, error } = self.status();
-        FileSummary { path, bytes, written, error, ..FileSummary::default() }
+    /// The files there are; what went wrong is said of the last.
+    fn files(&self) -> Vec<FileStatus> {
+        let one = || {
+            let (bytes, written) = self.store.size();
+            vec![FileStatus { path: self.path.clone(), bytes, written, error: None }]
+        };
+        let mut files = self.store.files().unwrap_or_else(one);
+        if let Some(file) = files.last_mut() {
+            file.error.clone_from(&self.error);
+        }
+        files
     }
 }
 

@@ -5,22 +5,27 @@
 //! up at a comment that is not UTF-8.
 
 use std::{
+    collections::HashMap,
     fs::File,
     io::{BufReader, Read, Seek as _},
     sync::Arc,
 };
 
-use flow::{Batch, Body, Drop, InterfaceCounts, Packet, PacketBatch, config::Mode};
+use flow::{Batch, Body, Drop, InterfaceCounts, LinkType, Packet, PacketBatch, config::Mode};
 
-use super::{At, Ending, FileKind, Numbering, OpenError, Opened, Packets, quantity};
+use super::{At, Ending, FileKind, OpenError, Opened, Packets, quantity};
+use crate::decode::decode;
 
 mod block;
+mod ends;
 mod frame;
+mod news;
 mod section;
 
-use block::{Block, Blocks, Next};
+use block::{Blocks, Next};
+use ends::{Ends, Headers, Said};
 pub(super) use frame::{Frame, Link};
-use section::Section;
+use section::{RawPacket, Section, Taken};
 
 /// Captured bytes after which a batch is full.
 const BATCH_BYTES: usize = 1 << 20;
@@ -66,16 +71,23 @@ fn repair(file: &mut File, at: &At) -> std::io::Result<Option<String>> {
     Ok(Some(format!("the capture was killed: {} of a half-written packet were cut off", quantity(torn, "byte"))))
 }
 
-/// Batches of packets.
+/// Batches of packets, each of one node.
 pub(super) struct Reader<R> {
     blocks: Blocks<R>,
     section: Section,
     at: At,
-    numbering: Numbering,
+    ends: Ends,
+    /// Batches and packets of each node.
+    nodes: HashMap<Arc<str>, (u64, u64)>,
+    /// The node of the batch at hand.
+    node: Arc<str>,
+    /// The first packet of the next batch, which is another node's.
+    held: Option<Held>,
+    /// The file has no more blocks; what is to be said of that.
+    ended: Option<String>,
     /// Packets that could not be used, by reason.
     left_out: LeftOut,
     ending: Ending,
-    total: u64,
 }
 
 #[derive(Debug, Default)]
@@ -84,16 +96,29 @@ struct LeftOut {
     link: u64,
 }
 
+/// A packet with its bytes.
+#[derive(Debug)]
+struct Held {
+    node: Arc<str>,
+    packet: Packet,
+    link: LinkType,
+    data: Vec<u8>,
+    said: Option<Arc<Said>>,
+}
+
 impl<R: Read> Reader<R> {
     pub(super) fn new(input: R, at: At) -> Self {
         Self {
             blocks: Blocks::new(input),
             section: Section::default(),
             at,
-            numbering: Numbering::default(),
+            ends: Ends::default(),
+            nodes: HashMap::new(),
+            node: "".into(),
+            held: None,
+            ended: None,
             left_out: LeftOut::default(),
             ending: Ending::default(),
-            total: 0,
         }
     }
 
@@ -113,32 +138,86 @@ impl<R: Read> Reader<R> {
     }
 }
 
-/// What a block says; packets go into `batch`.
-fn take(section: &mut Section, left_out: &mut LeftOut, block: &Block<'_>, batch: &mut PacketBatch) {
-    match section.take(block) {
-        section::Taken::Nothing => {}
-        section::Taken::Malformed => left_out.malformed += 1,
-        section::Taken::Packet(packet) => match Frame::of(packet.link, packet.data, packet.len) {
-            None => left_out.link += 1,
-            Some(frame) => push(batch, &packet, &frame),
-        },
-    }
+/// Appends a packet.
+fn push(
+    ends: &mut Ends,
+    section: &Section,
+    held: (Packet, LinkType, Option<&Arc<Said>>),
+    data: &[u8],
+    batch: &mut PacketBatch,
+) {
+    let (packet, link, said) = held;
+    let offset = batch.data.len() as u32;
+    batch.data.extend_from_slice(data);
+    let place = batch.packets.len() as u32;
+    let cause = said.and_then(|said| said.cause.clone());
+    batch.drops.extend(cause.map(|cause| Drop { packet: place, cause }));
+    let ends = ends.place(said, || Headers::of(&decode(data, link)), section, batch);
+    batch.packets.push(Packet { offset, ends, ..packet });
 }
 
-fn push(batch: &mut PacketBatch, packet: &section::RawPacket<'_>, frame: &Frame<'_>) {
-    let offset = batch.data.len() as u32;
-    batch.data.extend_from_slice(frame.data);
-    let place = batch.packets.len() as u32;
-    batch.drops.extend(packet.cause.clone().map(|cause| Drop { packet: place, cause }));
-    batch.packets.push(Packet {
-        time_ns: packet.time_ns,
-        interface: packet.interface,
+/// A packet of a block, but for its place in a batch; `None` for links that cannot be read.
+fn packet<'a>(raw: &RawPacket<'a>) -> Option<(Packet, LinkType, &'a [u8])> {
+    let frame = Frame::of(raw.link, raw.data, raw.len)?;
+    let link = if raw.link == Link::Ethernet { LinkType::Ethernet } else { LinkType::RawIp };
+    let packet = Packet {
+        time_ns: raw.time_ns,
+        interface: raw.interface,
         len: frame.len,
         caplen: frame.data.len() as u32,
-        offset,
-        direction: frame.direction.unwrap_or(packet.direction),
+        direction: frame.direction.unwrap_or(raw.direction),
+        id: raw.id,
         ..Packet::default()
-    });
+    };
+    Some((packet, link, frame.data))
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads a block; false if the batch ends before what it says.
+    fn step(&mut self, batch: &mut PacketBatch) -> Result<bool, OpenError> {
+        let Self { blocks, section, ends, left_out, .. } = self;
+        let torn = match blocks.next().map_err(|error| self.at.io(error))? {
+            Next::Block(block) => {
+                let raw = match section.take(&block) {
+                    Taken::Nothing => return Ok(true),
+                    Taken::Malformed => {
+                        left_out.malformed += 1;
+                        return Ok(true);
+                    }
+                    Taken::Packet(raw) => raw,
+                };
+                let Some((packet, link, data)) = packet(&raw) else {
+                    left_out.link += 1;
+                    return Ok(true);
+                };
+                let said = if raw.comments.is_empty() { None } else { ends.said(&raw.comments) };
+                if batch.packets.is_empty() {
+                    self.node = raw.node;
+                } else if *self.node != *raw.node {
+                    self.held = Some(Held { node: raw.node, packet, link, data: data.to_vec(), said });
+                    return Ok(false);
+                }
+                push(ends, section, (packet, link, said.as_ref()), data, batch);
+                return Ok(true);
+            }
+            Next::End => 0,
+            Next::Torn(bytes) => bytes,
+            Next::Strange(offset) => {
+                let what = format!("no block where one should begin, at byte {offset}");
+                return Err(if self.section.is_empty() { self.at.foreign(what) } else { self.at.damaged(what) });
+            }
+        };
+        self.ended = Some(self.last_words(torn));
+        Ok(false)
+    }
+
+    /// Whether there is room for more in the batch at hand.
+    fn has_room(&self, batch: &PacketBatch) -> bool {
+        batch.data.len() < BATCH_BYTES
+            && batch.packets.len() < BATCH_PACKETS
+            && batch.ends.len() < ends::MOST_IN_BATCH
+            && !self.section.news.is_much()
+    }
 }
 
 impl<R: Read> Packets for Reader<R> {
@@ -147,34 +226,43 @@ impl<R: Read> Packets for Reader<R> {
     }
 
     fn fill(&mut self, batch: &mut PacketBatch) -> Result<Option<String>, OpenError> {
-        while batch.data.len() < BATCH_BYTES && batch.packets.len() < BATCH_PACKETS {
-            let torn = match self.blocks.next().map_err(|error| self.at.io(error))? {
-                Next::Block(block) => {
-                    take(&mut self.section, &mut self.left_out, &block, batch);
-                    continue;
-                }
-                Next::End => 0,
-                Next::Torn(bytes) => bytes,
-                Next::Strange(offset) => {
-                    let what = format!("no block where one should begin, at byte {offset}");
-                    return Err(if self.section.is_empty() { self.at.foreign(what) } else { self.at.damaged(what) });
-                }
-            };
+        self.ends.next_batch();
+        if let Some(Held { node, packet, link, data, said }) = self.held.take() {
+            self.node = node;
+            push(&mut self.ends, &self.section, (packet, link, said.as_ref()), &data, batch);
+        }
+        while self.ended.is_none() && self.has_room(batch) {
+            if !self.step(batch)? {
+                break;
+            }
+        }
+        if batch.packets.is_empty() {
+            self.node = self.section.news.other("").map_or_else(|| self.section.node(), Arc::clone);
+        }
+        if self.ended.is_some() && self.held.is_none() && self.section.news.other(&self.node).is_none() {
             self.ending.done = true;
-            return Ok(Some(self.last_words(torn)));
+            return Ok(self.ended.take());
         }
         Ok(None)
     }
 
     fn batch(&mut self, packets: PacketBatch, notice: Option<String>) -> Batch {
-        self.total += packets.packets.len() as u64;
-        let time_ns = packets.packets.last().map_or(0, |packet| packet.time_ns);
-        let node = self.section.node();
-        let mut batch = self.numbering.batch(&node, time_ns, Body::Packets(packets));
-        batch.interfaces = self.section.take_new();
-        batch.interface_counts = self.section.take_counts();
-        batch.counters.lost_packets = self.section.lost();
-        batch.counters.accepted = self.total + self.section.lost();
+        let node = Arc::clone(&self.node);
+        let lost = self.section.lost(&node);
+        let (interfaces, interface_counts) = self.section.news.take(&node);
+        let (batches, total) = self.nodes.entry(Arc::clone(&node)).or_default();
+        *total += packets.packets.len() as u64;
+        let mut batch = Batch {
+            sequence: *batches,
+            time_ns: packets.packets.last().map_or(0, |packet| packet.time_ns),
+            interfaces,
+            interface_counts,
+            secrets: std::mem::take(&mut self.section.news.secrets),
+            clock: self.section.clock(&node),
+            ..Batch::bare(node, 0, Body::Packets(packets))
+        };
+        *batches += 1;
+        (batch.counters.lost_packets, batch.counters.accepted) = (lost, *total + lost);
         batch.notices.extend(notice.filter(|words| !words.is_empty()).map(Arc::from));
         batch
     }

@@ -1,171 +1,259 @@
-//! The pcapng file (draft-ietf-opsawg-pcapng): one section, an interface block per interface when it first appears,
-//! enhanced packet blocks, interface statistics at the end.
+//! The pcapng file (draft-ietf-opsawg-pcapng): one section; an interface block when an interface's first packet comes; names of
+//! addresses and secrets before the packets that need them; enhanced packet blocks with what is known of each packet; interface
+//! statistics every ten seconds and at the end.
 //!
 //! Every write ends at the end of a block. Works on a pipe.
 
 use std::{
     collections::HashMap,
     fs::File,
-    io::{self, Write as _},
+    io,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use flow::{Interface, LinkType, Packet, Reason};
+use flow::{Packet, Reason};
 
 use super::{Piece, Store, StoreError};
 use crate::{
-    about::{About, now_ns, operating_system, rules_text},
-    at::WriteAt as _,
-    interface,
+    about::{About, now_ns},
     status::Snapshot,
     subset,
 };
 
-pub(crate) mod block;
+mod block;
+mod comments;
+mod header;
+mod names;
+mod output;
+mod port;
 
-use block::{epb, idb, isb, shb};
+use block::{EPB_MOST, Remarks, epb};
+use comments::Comments;
+use names::Names;
+use output::Output;
+use port::{MAX_CAPLEN, Node};
 
-/// Longest packet that Wireshark takes (WTAP_MAX_PACKET_SIZE_STANDARD); longer ones are cut there.
-const MAX_CAPLEN: usize = 262_144;
+/// How often interfaces tell what they counted.
+const STATISTICS: Duration = Duration::from_secs(10);
 
-/// An interface of the section.
+/// Longest wait for the first packet, time in which nobody captures yet left out: then the section begins, with the nodes known.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Most secrets in one block.
+const SECRETS: usize = 4096;
+
+/// Longest line of a key log, bytes; those of today have up to 250.
+const SECRET: usize = 1024;
+
+/// When a file is full.
 #[derive(Clone, Copy, Debug, Default)]
-struct Port {
-    /// Number of its interface block.
-    block: u32,
-    /// Packets that its agent lost, as far as it has told.
-    lost: u64,
-    /// Those of them not yet told in the file.
-    untold: u64,
-    /// Packets that its agent delivered.
-    delivered: u64,
-    /// Packets in the file.
-    written: u64,
+pub(super) struct Limit {
+    /// Bytes.
+    pub(super) bytes: Option<u64>,
+    /// Time from its first packet on, ns.
+    pub(super) span_ns: Option<u64>,
 }
 
-/// Interfaces of one agent by their number there.
-type Ports = Vec<Option<Port>>;
-
-/// A capture file that grows, or a stream.
+/// A capture file that grows, or a stream. One after the other it may be several files.
 #[derive(Debug)]
 pub(crate) struct PcapngFile {
-    file: File,
-    /// Whether it can be written at an offset and shortened.
-    seekable: bool,
+    output: Output,
     about: Arc<About>,
-    nodes: HashMap<Arc<str>, Ports>,
+    nodes: HashMap<Arc<str>, Node>,
+    /// Names of nodes that deliver or will, as far as they are known.
+    heard: Vec<String>,
+    names: Names,
+    comments: Comments,
+    /// What precedes the first block, once it is needed.
+    has_section: bool,
+    /// Interface blocks in the file at hand.
     interfaces: u32,
-    end: u64,
+    /// Packets in the file at hand, and time of the first, ns since the epoch.
     written: u64,
+    first_ns: Option<u64>,
+    /// When statistics were last written.
+    told: Instant,
     buffer: Vec<u8>,
 }
 
 impl PcapngFile {
     /// Into the empty `file`.
-    pub(crate) fn file(file: File, about: &Arc<About>) -> io::Result<Self> {
-        // Whoever opens the file to repair it sees that it is being written.
-        file.lock()?;
-        Self::new(file, true, about)
+    pub(super) fn file(file: File, about: &Arc<About>) -> io::Result<Self> {
+        Ok(Self::new(Output::file(file)?, about))
     }
 
     /// Into a pipe, socket or terminal.
-    pub(crate) fn stream(file: File, about: &Arc<About>) -> io::Result<Self> {
-        Self::new(file, false, about)
+    pub(super) fn stream(file: File, about: &Arc<About>) -> Self {
+        Self::new(Output::stream(file), about)
     }
 
-    fn new(file: File, seekable: bool, about: &Arc<About>) -> io::Result<Self> {
-        let mut this = Self {
-            file,
-            seekable,
+    fn new(output: Output, about: &Arc<About>) -> Self {
+        Self {
+            output,
             about: Arc::clone(about),
             nodes: HashMap::new(),
+            heard: Vec::new(),
+            names: Names::default(),
+            comments: Comments::new(about.config.files.comments),
+            has_section: false,
             interfaces: 0,
-            end: 0,
             written: 0,
+            first_ns: None,
+            told: Instant::now(),
             buffer: Vec::new(),
-        };
-        shb(&mut this.buffer, std::env::consts::ARCH, &operating_system(), &about.application());
-        this.flush()?;
-        Ok(this)
+        }
     }
 
-    /// Writes the buffer; on error the file ends where it ended before.
+    /// Ends the file at hand and goes on in the empty `file`, in which nothing is told yet. Returns the extent of the one that ended.
+    pub(super) fn next(&mut self, file: File) -> io::Result<(u64, u64)> {
+        self.finish()?;
+        let extent = self.extent();
+        self.output = Output::file(file)?;
+        self.has_section = false;
+        (self.interfaces, self.written, self.first_ns) = (0, 0, None);
+        self.names.forget();
+        self.comments.next_file();
+        Ok(extent)
+    }
+
+    /// Bytes of the file at hand, and packets in it.
+    pub(super) fn extent(&self) -> (u64, u64) {
+        (self.output.end(), self.written)
+    }
+
+    /// The section header, before anything else.
+    fn begin(&mut self) {
+        if !self.has_section {
+            self.has_section = true;
+            header::section(&self.about, &self.heard, &mut self.buffer);
+        }
+    }
+
+    /// Takes everything of a piece but its packets.
+    pub(super) fn announce(&mut self, piece: &Piece<'_>) -> io::Result<()> {
+        let now_ns = now_ns();
+        if !piece.node.is_empty() {
+            if !self.heard.iter().any(|node| **node == **piece.node) {
+                self.heard.push(piece.node.to_string());
+            }
+            let node = self.nodes.entry(Arc::clone(piece.node)).or_default();
+            node.clock = piece.clock.or(node.clock);
+        }
+        let node = self.nodes.entry(Arc::clone(piece.node)).or_default();
+        piece.interfaces.iter().for_each(|interface| node.announce(interface, now_ns, &mut self.buffer));
+        piece.interface_counts.iter().for_each(|counts| node.count(counts));
+        self.secrets(piece.secrets)
+    }
+
+    /// Secrets come before the packets that they open, unless none are wanted.
+    pub(super) fn secrets(&mut self, lines: &[Arc<str>]) -> io::Result<()> {
+        if !lines.is_empty() && !self.about.config.files.strip_secrets {
+            self.begin();
+            // A line is a line: what has another within it, or is as long as no secret is, is none.
+            let is_line = |line: &&str| line.len() <= SECRET && !line.contains(char::is_control);
+            let lines: Vec<&str> = lines.iter().map(|line| &**line).filter(is_line).collect();
+            lines.chunks(SECRETS).for_each(|lines| block::dsb(&mut self.buffer, lines));
+        }
+        self.flush()
+    }
+
+    /// Writes packets of a piece from the `from`th on, until the file is full; returns how many it took.
+    pub(super) fn packets(&mut self, piece: &Piece<'_>, from: usize, limit: Limit) -> io::Result<usize> {
+        let packets = piece.packets.get(from..).unwrap_or_default();
+        if packets.is_empty() {
+            return Ok(0);
+        }
+        self.begin();
+        let mut node = self.nodes.remove(piece.node).unwrap_or_default();
+        let mut taken = 0;
+        for packet in packets {
+            if self.is_full(packet, limit, self.written + taken as u64) {
+                break;
+            }
+            self.packet(&mut node, piece, from + taken, packet);
+            taken += 1;
+        }
+        self.nodes.insert(Arc::clone(piece.node), node);
+        self.flush()?;
+        self.written += taken as u64;
+        Ok(taken)
+    }
+
+    /// Whether a packet belongs to the next file. Each has one packet at least.
+    fn is_full(&self, packet: &Packet, limit: Limit, written: u64) -> bool {
+        let bytes = || self.output.end() + (self.buffer.len() + packet.caplen as usize + EPB_MOST) as u64;
+        let span = || packet.time_ns.saturating_sub(self.first_ns.unwrap_or(packet.time_ns));
+        written > 0
+            && (limit.bytes.is_some_and(|most| bytes() > most) || limit.span_ns.is_some_and(|most| span() >= most))
+    }
+
+    fn packet(&mut self, node: &mut Node, piece: &Piece<'_>, at: usize, packet: &Packet) {
+        self.first_ns.get_or_insert(packet.time_ns);
+        let cause = subset::cause(piece.drops, piece.first_packet + at).map(|cause| &**cause);
+        let ends = piece.ends.get(packet.ends as usize);
+        let comment = self.comments.of(ends, cause, packet.time_ns, &mut self.names);
+        self.names.tell(&mut self.buffer);
+        let clock = node.clock;
+        let port = node.port(packet.interface);
+        let block = port.block.unwrap_or_else(|| {
+            let number = self.interfaces;
+            self.interfaces += 1;
+            port.begin(number, (piece.node, clock), &self.about, &mut self.buffer);
+            number
+        });
+        let remarks = Remarks { lost: port.packet(), verdict: cause.and_then(verdict), comment: &comment };
+        epb(&mut self.buffer, block, packet, bytes(piece, packet), remarks);
+    }
+
     fn flush(&mut self) -> io::Result<()> {
-        let buffer = std::mem::take(&mut self.buffer);
-        let result = if self.seekable {
-            self.file.write_all_at(&buffer, self.end).inspect_err(|_| drop(self.file.set_len(self.end)))
-        } else {
-            self.file.write_all(&buffer)
-        };
-        if result.is_ok() {
-            self.end += buffer.len() as u64;
-        }
-        self.buffer = buffer;
-        self.buffer.clear();
-        result
+        self.output.flush(&mut self.buffer)
     }
 
-    /// Interface blocks of those that have none yet.
-    fn announce(&mut self, ports: &mut Ports, node: &str, interfaces: &[Interface]) {
-        for interface in interfaces {
-            let slot = slot(ports, interface.id);
-            if slot.is_none() {
-                let config = &self.about.config;
-                let name = interface::name(interface, self.about.several.then_some(node));
-                let description = format!("node={node};netns={};ifindex={}", interface.netns, interface.index);
-                let link_type = match interface.link_type {
-                    LinkType::Ethernet => 1,
-                    LinkType::RawIp => 101,
-                };
-                let snaplen = match config.snaplen {
-                    0 => MAX_CAPLEN as u32,
-                    snaplen => snaplen.min(MAX_CAPLEN as u32),
-                };
-                idb(&mut self.buffer, link_type, snaplen, &name, &description, &rules_text(&config.rules));
-                *slot = Some(Port { block: self.interfaces, ..Port::default() });
-                self.interfaces += 1;
+    /// Takes what is known of the capture, and writes what is due.
+    pub(super) fn look(&mut self, state: &Snapshot) -> io::Result<()> {
+        if !self.has_section {
+            for node in &state.nodes {
+                if !self.heard.contains(&node.node) {
+                    self.heard.push(node.node.clone());
+                }
+            }
+            if state.elapsed >= PATIENCE {
+                self.begin();
             }
         }
+        if self.told.elapsed() >= STATISTICS {
+            self.told = Instant::now();
+            let now_ns = now_ns();
+            self.nodes.values_mut().flat_map(Node::ports).for_each(|port| port.statistics(now_ns, &mut self.buffer));
+        }
+        self.flush()
     }
 
-    fn packets(&mut self, ports: &mut Ports, piece: &Piece<'_>) -> u64 {
-        let mut written = 0;
-        for (at, packet) in piece.packets.iter().enumerate() {
-            // An agent announces an interface before its packets; one that did not gets a name that says so.
-            if slot(ports, packet.interface).is_none() {
-                self.announce(ports, piece.node, &[unknown(packet.interface)]);
-            }
-            if let Some(port) = slot(ports, packet.interface) {
-                let cause = subset::cause(piece.drops, piece.first_packet + at).map(|cause| &**cause);
-                let about = (std::mem::take(&mut port.untold), cause);
-                epb(&mut self.buffer, port.block, packet, bytes(piece, packet), about);
-                port.written += 1;
-                written += 1;
+    /// The end of the file at hand: what is not told yet.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        self.begin();
+        let now_ns = now_ns();
+        let Self { nodes, interfaces, about, buffer, .. } = self;
+        for (name, node) in nodes.iter_mut() {
+            let clock = node.clock;
+            for port in node.ports().filter(|port| port.has_hidden_loss()) {
+                port.begin(*interfaces, (name, clock), about, buffer);
+                *interfaces += 1;
             }
         }
-        written
+        let mut ports: Vec<_> = nodes.values_mut().flat_map(Node::ports).filter(|port| port.block.is_some()).collect();
+        ports.sort_unstable_by_key(|port| port.block);
+        ports.into_iter().for_each(|port| port.finish(now_ns, buffer));
+        self.flush()
     }
 }
 
-/// Where the interface of that number is kept.
-fn slot(ports: &mut Ports, id: u32) -> &mut Option<Port> {
-    let n = id as usize;
-    if ports.len() <= n {
-        ports.resize(n + 1, None);
-    }
-    &mut ports[n]
-}
-
-fn unknown(id: u32) -> Interface {
-    Interface {
-        id,
-        netns: "".into(),
-        index: 0,
-        name: format!("unannounced-{id}").into(),
-        link_type: LinkType::Ethernet,
-        ..Interface::default()
-    }
+/// What traffic control decided on a packet that the kernel dropped there, TC_ACT_SHOT. Where a packet was dropped for another reason no
+/// program decided on it: our own always lets it go on, and what others said is not told to those who watch drops.
+fn verdict(cause: &str) -> Option<u64> {
+    const TC_ACT_SHOT: u64 = 2;
+    matches!(cause.trim_start_matches("SKB_DROP_REASON_"), "TC_INGRESS" | "TC_EGRESS").then_some(TC_ACT_SHOT)
 }
 
 fn bytes<'a>(piece: &Piece<'a>, packet: &Packet) -> &'a [u8] {
@@ -176,37 +264,24 @@ fn bytes<'a>(piece: &Piece<'a>, packet: &Packet) -> &'a [u8] {
 
 impl Store for PcapngFile {
     fn write(&mut self, piece: &Piece<'_>) -> Result<(), StoreError> {
-        let mut ports = self.nodes.remove(piece.node).unwrap_or_default();
-        self.announce(&mut ports, piece.node, piece.interfaces);
-        for counts in piece.interface_counts {
-            if let Some(port) = slot(&mut ports, counts.interface) {
-                port.untold += counts.lost.saturating_sub(port.lost);
-                (port.lost, port.delivered) = (counts.lost, counts.delivered);
-            }
-        }
-        let written = self.packets(&mut ports, piece);
-        self.nodes.insert(Arc::clone(piece.node), ports);
-        if !self.buffer.is_empty() {
-            self.flush()?;
-        }
-        self.written += written;
+        self.announce(piece)?;
+        self.packets(piece, 0, Limit::default())?;
         Ok(())
     }
 
+    fn tick(&mut self, state: &Snapshot) -> Result<(), StoreError> {
+        Ok(self.look(state)?)
+    }
+
     fn size(&self) -> (u64, u64) {
-        (self.end, self.written)
+        self.extent()
     }
 
     fn close(&mut self, _: &Snapshot, _: Option<&Reason>) -> Result<Duration, StoreError> {
-        let (start, end) = (self.about.started_ns, now_ns());
-        let mut ports: Vec<Port> = self.nodes.values().flatten().flatten().copied().collect();
-        ports.sort_unstable_by_key(|port| port.block);
-        for port in ports {
-            // Before a limit cut the data short the agent delivered more than is here.
-            let accepted = port.delivered.max(port.written) + port.lost;
-            isb(&mut self.buffer, port.block, (start, end), accepted, port.lost, port.written);
-        }
-        self.flush()?;
+        self.finish()?;
         Ok(Duration::ZERO)
     }
 }
+
+#[cfg(test)]
+mod tests;
