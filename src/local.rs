@@ -11,6 +11,8 @@ pub(crate) mod summary;
 #[cfg(target_os = "linux")]
 mod capture;
 #[cfg(target_os = "linux")]
+pub(crate) mod recorder;
+#[cfg(target_os = "linux")]
 mod table;
 
 #[cfg(target_os = "linux")]

@@ -55,6 +55,8 @@ pub enum PodCommand {
     Status,
     /// End the capture and wait until its files are closed
     Stop(StopArgs),
+    /// Save the flight recorder
+    Save,
     /// The files of the capture, as JSON
     Files(FilesArgs),
     /// The bytes of a file
@@ -78,6 +80,8 @@ pub(crate) fn run(command: &PodCommand) -> Outcome {
         PodCommand::Status => sessions::status(),
         #[cfg(unix)]
         PodCommand::Stop(args) => sessions::stop(args),
+        #[cfg(unix)]
+        PodCommand::Save => sessions::save(),
         #[cfg(not(target_os = "linux"))]
         _ => Err(Error::failed("this runs in the pods of a capture, on Linux")),
     }

@@ -12,7 +12,7 @@ use flow::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{FileSummary, Snapshot};
+use crate::{FileSummary, Snapshot, Wish};
 
 #[cfg(unix)]
 mod client;
@@ -31,7 +31,7 @@ pub use message::read;
 #[cfg(unix)]
 pub use server::Server;
 #[cfg(unix)]
-pub use table::{Ended, TableOptions, table};
+pub use table::{Ended, TableOptions, Writes, table};
 
 /// What a session is about; does not change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,6 +72,8 @@ pub enum Request {
         /// Why, in words.
         reason: String,
     },
+    /// Record something.
+    Wish(Wish),
     /// Capture by other rules from now on.
     SetFilter {
         /// All of them.
@@ -99,6 +101,8 @@ pub enum Message {
     Files(Vec<FileSummary>),
     /// What was asked for is done.
     Done,
+    /// The same, and what there is to say of it.
+    Told(String),
     /// What was asked for cannot be done, and why.
     Refused(String),
     /// The capture has ended; no batch will come any more.
@@ -121,6 +125,12 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Ends it.
     fn stop(&self, reason: &str);
+
+    /// Does what a user asks for; what he is told.
+    ///
+    /// # Errors
+    /// Why that cannot be, in one sentence.
+    fn wish(&self, wish: &Wish) -> Result<String, String>;
 
     /// Gives the agents other rules.
     ///

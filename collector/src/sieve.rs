@@ -65,6 +65,11 @@ impl Sieve {
         gone
     }
 
+    /// Whether the filter takes a record of a flow.
+    pub(crate) fn takes(&self, record: &FlowRecord) -> bool {
+        self.filter.matches(&Judged { record, line: None, objects: self.objects.as_ref() })
+    }
+
     fn flows(&mut self, flows: &mut FlowBatch) -> u64 {
         let Self { filter, objects, places, kept, .. } = self;
         let (first, first_kept) = (places.next(), *kept);
@@ -86,17 +91,20 @@ impl Sieve {
     fn packets(&self, node: &Arc<str>, packets: &mut PacketBatch) -> u64 {
         // Packets of one interface often come one after the other.
         let mut known: Option<(u32, Option<&Interface>)> = None;
-        retain_packets(packets, |packet, bytes, cause| {
+        let ends = std::mem::take(&mut packets.ends);
+        let gone = retain_packets(packets, |packet, bytes, cause| {
             let interface = match known {
                 Some((id, interface)) if id == packet.interface => interface,
                 _ => self.interfaces.get(&(Arc::clone(node), packet.interface)),
             };
             known = Some((packet.interface, interface));
             let decoded = decode(bytes, interface.map_or(LinkType::Ethernet, |interface| interface.link_type));
-            let record = Seen::new(packet, interface, cause).record(&decoded);
+            let record = Seen::new(packet, interface, cause, ends.get(packet.ends as usize)).record(&decoded);
             let line = || decoded.line();
             self.filter.matches(&Judged { record: &record, line: Some(&line), objects: self.objects.as_ref() })
-        })
+        });
+        packets.ends = ends;
+        gone
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 use flow::{Counters, Stop};
 use serde::{Deserialize, Serialize};
 
-use crate::{NodeStatus, Summary, capture::reason_text, ingest::Node, resume::Earlier};
+use crate::{NodeStatus, RecordingStatus, RingStatus, Summary, capture::reason_text, ingest::Node, resume::Earlier};
 
 /// Notices kept for the reader.
 const NOTICES: usize = 100;
@@ -52,6 +52,10 @@ pub struct Snapshot {
     pub notices: VecDeque<(Duration, Arc<str>)>,
     /// The nodes, in the order in which [`Status::set_nodes`] gave them.
     pub nodes: Vec<NodeStatus>,
+    /// Recordings, those that are over first.
+    pub recordings: Vec<RecordingStatus>,
+    /// The flight recorder, if there is one.
+    pub ring: Option<RingStatus>,
     /// How the lease of the client stands, in words.
     pub lease: String,
     /// How many names are known, and what it costs.

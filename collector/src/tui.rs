@@ -32,7 +32,7 @@ use flow::{Batch, Reason, Stop};
 use ratatui::layout::Size;
 
 pub use offscreen::Offscreen;
-pub use setup::{Ask, Keep, Progress, Source, TableSetup};
+pub use setup::{Ask, Export, Keep, Ordered, Progress, Source, TableSetup};
 
 use crate::view::Effect;
 use board::Board;
@@ -137,7 +137,7 @@ impl Loop {
             self.heard = Instant::now();
             for key in keyboard::keys(event::read()?) {
                 self.typed = true;
-                let effect = self.board.key(key);
+                let effect = self.board.key(key, now_ns());
                 self.effect(effect)?;
             }
         }
@@ -146,7 +146,8 @@ impl Loop {
 
     fn effect(&mut self, effect: Effect) -> io::Result<()> {
         match effect {
-            Effect::None => {}
+            // What is written and recorded the board has seen to.
+            Effect::None | Effect::Record | Effect::Save | Effect::Export { .. } => {}
             Effect::Quit => self.stop.request(Reason::User),
             Effect::Suspend => self.suspend()?,
             Effect::Redraw => self.screen.paint_anew()?,

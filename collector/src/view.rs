@@ -11,6 +11,7 @@ mod command;
 pub mod complete;
 pub mod details;
 pub mod display;
+mod export;
 mod filters;
 mod flows;
 mod intake;
@@ -34,6 +35,7 @@ use std::{collections::VecDeque, sync::Arc};
 use flow::{Batch, Feature, Field, FlowRecord, config};
 
 pub use command::{Command, Effect};
+pub use export::Exported;
 pub use filters::Filters;
 pub use flows::Pace;
 pub use kept::Kept;

@@ -210,6 +210,13 @@ impl CaptureConfig {
         Self { rules, sets, own, ..self }
     }
 
+    /// Features of the capture, and those that are looked at beside it because the trigger names them.
+    pub fn all_features(&self) -> Vec<Feature> {
+        let named = self.trigger.as_deref().and_then(|text| Trigger::parse(text).ok()).unwrap_or_default().features;
+        let beside = named.into_iter().filter(|feature| !self.features.contains(feature));
+        self.features.iter().copied().chain(beside).collect()
+    }
+
     /// Most memory that an agent with these settings takes, bytes: its process and what the kernel charges to it for maps and
     /// rings, without what waits in the channel. What it usually takes is a fifth of that in flows, all of it in packets.
     pub fn agent_memory(&self) -> u64 {

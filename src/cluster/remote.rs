@@ -115,6 +115,14 @@ impl Remote {
         }
     }
 
+    /// Saves the flight recorder; what is said of it.
+    pub(crate) async fn save(&self) -> Result<String, Error> {
+        let output = self.target().run(&self.command(&["save"]), Duration::from_secs(15)).await;
+        let output = output.map_err(|error| failed(&error))?;
+        let words = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        if output.code == 0 { Ok(words(&output.stdout)) } else { Err(Error::failed(words(output.stderr.as_bytes()))) }
+    }
+
     /// Where its files are.
     pub(crate) fn files(&self) -> copy::Source {
         let options = vec!["--dir".to_owned(), paths::OUTPUT.to_owned()];

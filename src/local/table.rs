@@ -10,15 +10,17 @@ use std::{
     time::Duration,
 };
 
-use collector::{Feed, Received, Status, tui};
+use collector::{Feed, Received, Recorder, Status, tui};
 use flow::{Batch, Counters, Stop};
 
+use super::recorder;
 use crate::{Context, error::Error, log::Aside, plan::Plan};
 
 /// Where the table gets its contents from.
 pub(super) struct Sources<'a> {
     pub(super) feed: &'a Feed,
     pub(super) status: &'a Status,
+    pub(super) recorder: Recorder,
     /// Called several times a second: looks after those who cannot call for help.
     pub(super) watch: &'a (dyn Fn() + Sync),
 }
@@ -33,7 +35,7 @@ pub(super) fn run(plan: &Plan, context: &Context, sources: &Sources<'_>, stop: &
     thread::scope(|scope| {
         scope.spawn(|| forward(sources, &sender, &ended));
         let _end = End(&ended);
-        tui::run(receiver, setup(plan, context, sources.status), stop.clone())
+        tui::run(receiver, setup(plan, context, sources), stop.clone())
     })
     .map_err(Error::failed)
 }
@@ -63,15 +65,18 @@ fn forward(sources: &Sources<'_>, sender: &mpsc::SyncSender<Arc<Batch>>, ended: 
     }
 }
 
-fn setup(plan: &Plan, context: &Context, status: &Status) -> tui::TableSetup {
+fn setup(plan: &Plan, context: &Context, sources: &Sources<'_>) -> tui::TableSetup {
     let source = tui::Source::Live { interval: plan.config.cache_active_timeout };
-    let status = status.clone();
+    let (status, recorder) = (sources.status.clone(), sources.recorder.clone());
+    let write = |exporter| Box::new(move |rows: &_, opened| recorder::write(&exporter, rows, opened)) as tui::Export;
     tui::TableSetup {
         what: plan.what.clone(),
         node: Arc::clone(&plan.config.node),
         limits: plan.config.limits,
         features: plan.config.features.clone(),
         progress: Some(Box::new(move || progress(&status))),
+        recorder: Some(Box::new(move |wish| recorder.wish(wish))),
+        export: recorder::exporter(plan).map(write),
         colour: context.colour.on(true),
         ..tui::TableSetup::new(plan.config.mode, source)
     }
@@ -87,6 +92,8 @@ fn progress(status: &Status) -> tui::Progress {
         // The table adds these to what the agents' batches say.
         elapsed: None,
         nodes: Vec::new(),
+        recordings: snapshot.recordings,
+        ring: snapshot.ring,
         counters: Counters { lost_sequence, lost_store, past_limit, filtered, view_skipped, ..Counters::default() },
     }
 }

@@ -6,7 +6,7 @@ mod commands;
 use clap::Args;
 
 #[cfg(unix)]
-pub(super) use commands::{status, stop, stream, view};
+pub(super) use commands::{save, status, stop, stream, view};
 
 /// Arguments of `pod view`.
 #[derive(Args, Clone, Debug)]

@@ -13,7 +13,7 @@ use std::{
 };
 
 use channel::server::{AgentInfo, Event, Server};
-use collector::{Input, NodeStatus, Status, session};
+use collector::{Input, NodeStatus, Recorder, Status, Wish, session};
 use flow::{
     Own, Reason, Rules, Stop,
     control::{AgentState, FromAgent, ToAgent},
@@ -55,8 +55,8 @@ impl Visits {
     }
 
     /// The end of them that sessions see.
-    pub(crate) fn handler(&self, stop: Stop) -> impl session::Handler + use<> {
-        Handler { visits: self.clone(), stop }
+    pub(crate) fn handler(&self, stop: Stop, recorder: Option<Recorder>) -> impl session::Handler + use<> {
+        Handler { visits: self.clone(), stop, recorder }
     }
 
     fn rules(&self) -> MutexGuard<'_, Option<Rules>> {
@@ -67,6 +67,8 @@ impl Visits {
 struct Handler {
     visits: Visits,
     stop: Stop,
+    /// None after the end.
+    recorder: Option<Recorder>,
 }
 
 impl session::Handler for Handler {
@@ -77,6 +79,10 @@ impl session::Handler for Handler {
     fn stop(&self, reason: &str) {
         info!("asked to end: {reason}");
         self.stop.request(Reason::User);
+    }
+
+    fn wish(&self, wish: &Wish) -> Result<String, String> {
+        self.recorder.as_ref().map_or_else(|| Err("the capture has ended".to_owned()), |recorder| recorder.wish(wish))
     }
 
     fn set_filter(&self, rules: Rules) -> Result<(), String> {
@@ -95,6 +101,7 @@ pub(crate) struct Parts {
     pub(crate) visits: Visits,
     pub(crate) names: Names,
     pub(crate) selected: Selected<Names>,
+    pub(crate) recorder: Recorder,
     pub(crate) stop: Stop,
 }
 
@@ -110,6 +117,7 @@ pub(crate) struct Supervisor {
     arrivals: u64,
     names: Names,
     selected: Selected<Names>,
+    recorder: Recorder,
     own: OwnTraffic,
     told: Vec<Own>,
     /// Why agents of nodes were lost, as long as they are.
@@ -123,7 +131,7 @@ pub(crate) struct Supervisor {
 impl Supervisor {
     /// `node` and `address` are those of this pod.
     pub(crate) fn new(settings: &Settings, node: &str, address: Option<IpAddr>, parts: Parts) -> Self {
-        let Parts { server, input, status, visits, names, selected, stop } = parts;
+        let Parts { server, input, status, visits, names, selected, recorder, stop } = parts;
         let address = address.filter(|_| !settings.include_self);
         if let Some(address) = address {
             let port = settings.kubelet_ports.get(node).copied().unwrap_or(KUBELET);
@@ -141,6 +149,7 @@ impl Supervisor {
             arrivals: 0,
             names,
             selected,
+            recorder,
             told: own.all(),
             own,
             lost: BTreeMap::new(),
@@ -160,7 +169,14 @@ impl Supervisor {
         }
         self.see_visitors();
         self.tell_agents();
+        self.record();
         self.tell_status();
+    }
+
+    /// Recordings that begin and end.
+    fn record(&self) {
+        self.recorder.orders().iter().for_each(|order| self.server.send_all(order));
+        self.recorder.news().into_iter().for_each(|news| self.input.notice(news));
     }
 
     /// After the agents have ended: what they said last.

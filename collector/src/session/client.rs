@@ -14,7 +14,7 @@ use super::{
     frame::{self, MAX},
     message,
 };
-use crate::FileSummary;
+use crate::{FileSummary, Wish};
 
 /// A connection to the collector.
 #[derive(Debug)]
@@ -68,6 +68,14 @@ impl Client {
     /// Asks for the end of the capture.
     pub fn stop(&mut self, reason: &str) -> Result<(), SessionError> {
         self.done(&Request::Stop { reason: reason.to_owned() })
+    }
+
+    /// Asks for a recording; what is said of it.
+    pub fn wish(&mut self, wish: &Wish) -> Result<String, SessionError> {
+        match self.ask(&Request::Wish(wish.clone()))? {
+            Message::Told(words) => Ok(words),
+            other => Err(unexpected(&other)),
+        }
     }
 
     /// Asks for other rules.

@@ -17,6 +17,7 @@ const GAP: u8 = b'G';
 const STATE: u8 = b'S';
 const FILES: u8 = b'F';
 const DONE: u8 = b'D';
+const TOLD: u8 = b'T';
 const REFUSED: u8 = b'R';
 const END: u8 = b'E';
 
@@ -47,6 +48,7 @@ pub(super) fn write(to: &mut impl Write, message: &Message) -> Result<(), Sessio
         Message::State(state) => (STATE, serde_json::to_vec(state)?),
         Message::Files(files) => (FILES, serde_json::to_vec(files)?),
         Message::Done => (DONE, Vec::new()),
+        Message::Told(words) => (TOLD, words.clone().into_bytes()),
         Message::Refused(why) => (REFUSED, why.clone().into_bytes()),
         Message::End => (END, Vec::new()),
     };
@@ -85,6 +87,7 @@ pub(super) fn parse(kind: u8, body: &[u8]) -> Result<Message, SessionError> {
         STATE => Message::State(Box::new(serde_json::from_slice::<State>(body)?)),
         FILES => Message::Files(serde_json::from_slice(body)?),
         DONE => Message::Done,
+        TOLD => Message::Told(String::from_utf8_lossy(body).into_owned()),
         REFUSED => Message::Refused(String::from_utf8_lossy(body).into_owned()),
         END => Message::End,
         other => return Err(SessionError::Protocol(format!("a message of kind {other}"))),

@@ -148,6 +148,7 @@ impl Shared {
                     self.handler.stop(&reason);
                     Message::Done
                 }
+                Request::Wish(wish) => self.handler.wish(&wish).map_or_else(Message::Refused, Message::Told),
                 Request::SetFilter { rules } => {
                     self.handler.set_filter(rules).map_or_else(Message::Refused, |()| Message::Done)
                 }

@@ -13,11 +13,21 @@ use flow::{Counters, Reason, Stop};
 
 use super::{About, Client, Message, SessionError, State, Stream};
 use crate::{
-    Snapshot,
+    Snapshot, Wish,
     files::create_new,
     tui::{self, Progress, Source, TableSetup},
-    view::Kept,
+    view::{Exported, Kept},
 };
+
+/// Who writes packets of the table into files, for all tables.
+#[derive(Clone)]
+pub struct Writes(pub Arc<dyn Fn(&Exported, bool) -> Result<String, String> + Send + Sync>);
+
+impl std::fmt::Debug for Writes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Writes")
+    }
+}
 
 /// How the table looks and what its keys do.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +42,8 @@ pub struct TableOptions {
     pub pulse: Option<Duration>,
     /// Where filters, display, columns and order are kept for the next table over this capture.
     pub keep: Option<PathBuf>,
+    /// Who writes packets of the table into files.
+    pub export: Option<Writes>,
 }
 
 /// Why the table ended.
@@ -70,7 +82,12 @@ pub fn table(path: &Path, options: TableOptions) -> Result<Ended, SessionError> 
     let (stop, stop_on_quit) = (Stop::default(), options.stop_on_quit);
     // What waits, waits in the collector, which prefers the newest.
     let (sender, receiver) = mpsc::sync_channel(1);
-    let setup = setup(about, options, &shared);
+    let socket = path.to_owned();
+    let wish = move |wish: &Wish| {
+        let told = Client::connect(&socket).and_then(|mut client| client.wish(wish));
+        told.map_err(|error| error.to_string())
+    };
+    let setup = TableSetup { recorder: Some(Box::new(wish)), ..setup(about, options, &shared) };
     let shown = thread::scope(|scope| {
         scope.spawn(|| read(stream, sender, &shared));
         let shown = tui::run(receiver, setup, stop.clone());
@@ -122,6 +139,9 @@ fn setup(about: About, options: TableOptions, shared: &Arc<Mutex<Shared>>) -> Ta
         progress: Some(Box::new(move || progress(&lock(&shared).state))),
         filters: options.filters,
         pulse: options.pulse,
+        export: options
+            .export
+            .map(|Writes(write)| Box::new(move |rows: &Exported, open: bool| write(rows, open)) as tui::Export),
         colour: options.colour,
         kept,
         keep: options.keep.map(|path| Box::new(move |kept: &Kept| drop(store(&path, kept))) as tui::Keep),
@@ -143,6 +163,8 @@ fn progress(state: &State) -> Progress {
         counters: Counters { ..own },
         elapsed: Some(snapshot.elapsed),
         nodes: snapshot.nodes.clone(),
+        recordings: snapshot.recordings.clone(),
+        ring: snapshot.ring.clone(),
     }
 }
 

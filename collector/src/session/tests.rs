@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    NodeStatus, Options, Origin, Started,
+    Cause, NodeStatus, Options, Origin, Started, Wish,
     bench::{data, options},
     hash,
 };
@@ -35,6 +35,13 @@ impl Handler for Recorder {
     fn stop(&self, reason: &str) {
         assert_eq!(reason, "enough");
         self.stop.request(Reason::User);
+    }
+
+    fn wish(&self, wish: &Wish) -> Result<String, String> {
+        match wish {
+            Wish::Save(_) => Ok("saving".to_owned()),
+            Wish::Packets(record) => Err(format!("no packets of {:?}", record.src_addr)),
+        }
     }
 
     fn set_filter(&self, rules: Rules) -> Result<(), String> {
@@ -100,10 +107,21 @@ fn drain(mut next: impl FnMut() -> Result<Option<Message>, SessionError>) -> (Ve
             }
             Message::State(now) => state = Some(*now),
             Message::End => break,
-            Message::About(_) | Message::Files(_) | Message::Gap(_) | Message::Done | Message::Refused(_) => {}
+            Message::About(_) | Message::Files(_) | Message::Gap(_) | Message::Done => {}
+            Message::Told(_) | Message::Refused(_) => {}
         }
     }
     (numbers, records, state)
+}
+
+#[test]
+fn wishes_are_answered_in_words() {
+    let bench = Bench::new();
+    let mut client = bench.client();
+    assert_eq!(client.wish(&Wish::Save(Cause::Key)).unwrap(), "saving");
+    let record = flow::FlowRecord { src_addr: "10.0.0.1".parse().ok(), ..flow::FlowRecord::default() };
+    let refused = client.wish(&Wish::Packets(Box::new(record))).unwrap_err();
+    assert!(refused.to_string().contains("10.0.0.1"), "{refused}");
 }
 
 #[test]

@@ -12,7 +12,10 @@ use super::{
     table::Wants,
     theme::Theme,
 };
-use crate::view::{Effect, Kept, Key, Pace, Settings, View};
+use crate::{
+    Cause, Wish,
+    view::{Effect, Kept, Key, Pace, Settings, View, row::Row},
+};
 
 const SECOND: u64 = 1_000_000_000;
 /// Units of work between two looks at the clock.
@@ -57,8 +60,12 @@ impl Board {
         self.view.receive(batch, now_ns);
     }
 
-    pub(super) fn key(&mut self, key: Key) -> Effect {
+    pub(super) fn key(&mut self, key: Key, now_ns: u64) -> Effect {
         let effect = self.view.key(key);
+        if let Some(said) = self.ordered(effect) {
+            let words = said.unwrap_or_else(|why| why);
+            self.view.notice(words.into(), now_ns);
+        }
         if let Some(keep) = &self.setup.keep {
             let kept = self.view.kept();
             if kept != self.kept {
@@ -67,6 +74,33 @@ impl Board {
             }
         }
         effect
+    }
+
+    /// Sees to recordings and files; what is said of it.
+    fn ordered(&mut self, effect: Effect) -> Option<Result<String, String>> {
+        let wish = match effect {
+            Effect::None | Effect::Quit | Effect::Suspend | Effect::Redraw => return None,
+            Effect::Export { open } => {
+                let Some(export) = &self.setup.export else { return Some(Err("no files are written here".into())) };
+                return Some(self.view.export().and_then(|packets| export(&packets, open)));
+            }
+            Effect::Save => Wish::Save(Cause::Key),
+            Effect::Record => match self.view.selected().map(|(_, row)| row) {
+                Some(row) => match &*row {
+                    Row::Flow(flow) => Wish::Packets(Box::new(flow.record.clone())),
+                    Row::Packet(_) => {
+                        return Some(Err(
+                            "packets are captured already; e writes those of a conversation into a file".into()
+                        ));
+                    }
+                },
+                None => return Some(Err("there is no flow to record".into())),
+            },
+        };
+        let Some(recorder) = &self.setup.recorder else {
+            return Some(Err("this is a file: nothing is captured any more".into()));
+        };
+        Some(recorder(&wish))
     }
 
     /// Works on what waits until it is done or `is_late` says so.

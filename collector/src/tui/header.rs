@@ -1,5 +1,7 @@
 //! The lines above the table: what is captured, how much of it, what was lost.
 
+use std::time::Duration;
+
 use flow::{Counters, config, show};
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
@@ -8,7 +10,7 @@ use super::{
     text::{put, put_pieces, put_right, skip, width},
     theme::Theme,
 };
-use crate::view::View;
+use crate::{RecordingStatus, view::View};
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// A notice stays this long, ns.
@@ -150,6 +152,28 @@ impl Header<'_> {
         (!words.is_empty()).then(|| (words.join(" · "), !lost.is_empty()))
     }
 
+    /// What the flight recorder holds; recordings that run, and the last that is over.
+    fn recordings(&self) -> Vec<String> {
+        let Progress { recordings, ring, .. } = self.progress;
+        let ring = ring.as_ref().map(|ring| {
+            let (held, asked) = (show::duration(whole(ring.held)), show::duration(ring.asked));
+            match (ring.saving, ring.held + Duration::from_secs(1) >= ring.asked) {
+                (true, _) => "saving the ring (w: that is enough)".to_owned(),
+                (false, true) => format!("ring holds {asked} (w saves it)"),
+                (false, false) => format!("ring holds {held} of {asked} (w saves it)"),
+            }
+        });
+        let name = |one: &RecordingStatus| {
+            let name = one.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            show::escape(&name).into_owned()
+        };
+        let running = recordings.iter().filter(|one| !one.over);
+        let running = running.map(|one| format!("● {} packets into {}", show::count(one.packets), name(one)));
+        let last = recordings.iter().rfind(|one| one.over);
+        let last = last.map(|one| format!("{} packets in {}", show::count(one.packets), name(one)));
+        ring.into_iter().chain(running).chain(last).collect()
+    }
+
     /// Nodes that capture nothing, and what was said lately.
     pub(super) fn notice(&self, view: &View) -> Option<String> {
         let lately = |when: u64| self.now_ns.saturating_sub(when) < NOTICE_NS;
@@ -157,9 +181,14 @@ impl Header<'_> {
             view.notices().back().filter(|(when, _)| lately(*when)).map(|(_, text)| show::escape(text).into_owned());
         let silent = self.progress.nodes.iter().filter(|node| !node.is_capturing());
         let silent = silent.map(|node| show::escape(&format!("{}: {}", node.node, node.words())).into_owned());
-        let words: Vec<_> = said.into_iter().chain(silent).collect();
+        let words: Vec<_> = said.into_iter().chain(self.recordings()).chain(silent).collect();
         (!words.is_empty()).then(|| words.join(" · "))
     }
+}
+
+/// In whole seconds.
+fn whole(time: Duration) -> Duration {
+    Duration::from_secs(time.as_secs())
 }
 
 /// What the table does not show, or not any more, and what was left out of the capture on purpose.

@@ -56,6 +56,16 @@ const KEYS: &[Section] = &[
             (Command::Reverse, "Turn the order round."),
             (Command::Conversations, "Both directions of a connection in one row, the client first; again: in two."),
             (Command::ColumnMenu, "Choose columns."),
+            (
+                Command::Record,
+                "In flows: packets of the selected flow or conversation, both ways, into a file of their own; again on it: no more.",
+            ),
+            (Command::Save, "With --ring: save the last seconds of packets, and those to come; again: that is enough."),
+            (
+                Command::Export,
+                "In packets: write the conversation of the packet you went to into a file; without one, all packets shown.",
+            ),
+            (Command::OpenExport, "The same, and open it in Wireshark (where the capture is on this machine)."),
             (Command::Release, "Let go of the selected row."),
             (Command::Rub, "Remove a letter of the filter line, or the last filter."),
         ],

@@ -64,7 +64,7 @@ impl Offscreen {
 
     /// Presses a key.
     pub fn key(&mut self, key: Key) -> Effect {
-        self.board.key(key)
+        self.board.key(key, self.now_ns)
     }
 
     /// Draws a frame; the bytes a terminal would have been sent.

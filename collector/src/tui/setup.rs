@@ -7,7 +7,10 @@ use flow::{
     config::{Limits, Mode},
 };
 
-use crate::{NodeStatus, view::Kept};
+use crate::{
+    NodeStatus, RecordingStatus, RingStatus, Wish,
+    view::{Exported, Kept},
+};
 
 /// Where the batches come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +39,10 @@ pub struct Progress {
     pub elapsed: Option<Duration>,
     /// The nodes of a capture on a cluster; empty for one machine.
     pub nodes: Vec<NodeStatus>,
+    /// Recordings, those that are over first.
+    pub recordings: Vec<RecordingStatus>,
+    /// The flight recorder, if there is one.
+    pub ring: Option<RingStatus>,
 }
 
 /// Asks the stores for their [`Progress`].
@@ -43,6 +50,12 @@ pub type Ask = Box<dyn Fn() -> Progress + Send>;
 
 /// Is given what the user chose whenever it changes.
 pub type Keep = Box<dyn Fn(&Kept) + Send>;
+
+/// Does what a user asks for; what he is told, or why it cannot be.
+pub type Ordered = Box<dyn Fn(&Wish) -> Result<String, String> + Send>;
+
+/// Writes packets into a file, and opens it if that is asked for; what the user is told, or why it cannot be.
+pub type Export = Box<dyn Fn(&Exported, bool) -> Result<String, String> + Send>;
 
 /// Everything the table has to know besides the batches.
 pub struct TableSetup {
@@ -58,6 +71,10 @@ pub struct TableSetup {
     pub limits: Limits,
     /// The stores, if there are any.
     pub progress: Option<Ask>,
+    /// Who records; nobody over a saved file.
+    pub recorder: Option<Ordered>,
+    /// Who writes packets of the table into files.
+    pub export: Option<Export>,
     /// Filters in force from the start, as they would be typed; `kept` wins over them.
     pub filters: Vec<String>,
     /// What the user chose in a former table over the same capture.
@@ -91,6 +108,8 @@ impl TableSetup {
             node: Arc::from(""),
             limits: Limits { time: None, bytes: None, packets: None },
             progress: None,
+            recorder: None,
+            export: None,
             filters: Vec::new(),
             pulse: None,
             kept: None,

@@ -31,6 +31,31 @@ pub enum Column {
 pub const PACKET_COLUMNS: &[Column] =
     &[Column::Time, Column::Interface, Column::Direction, Column::Protocol, Column::Length, Column::Info];
 
+/// The same where ends have names.
+pub const NAMED_PACKET_COLUMNS: &[Column] = &[
+    Column::Time,
+    Column::Interface,
+    Column::Direction,
+    Column::Field(Field::SrcK8S_Name),
+    Column::Field(Field::DstK8S_Name),
+    Column::Protocol,
+    Column::Length,
+    Column::Info,
+];
+
+/// What else the table of packets can have: of their ends.
+pub const PACKET_END_COLUMNS: &[Column] = &[
+    Column::Field(Field::SrcK8S_Namespace),
+    Column::Field(Field::DstK8S_Namespace),
+    Column::Field(Field::SrcK8S_OwnerName),
+    Column::Field(Field::DstK8S_OwnerName),
+    Column::Field(Field::SrcK8S_HostName),
+    Column::Field(Field::DstK8S_HostName),
+    Column::Field(Field::SrcProcess),
+    Column::Field(Field::DstProcess),
+    Column::Field(Field::XlatDstK8S_Name),
+];
+
 /// What a count means in a row, which stands for more than an interval.
 fn summed_doc(field: Field) -> &'static str {
     match field {

@@ -3,7 +3,7 @@
 use flow::{Feature, config::Mode};
 
 use super::{
-    column::{Column, PACKET_COLUMNS},
+    column::{Column, NAMED_PACKET_COLUMNS, PACKET_COLUMNS, PACKET_END_COLUMNS},
     display::{self, Display, Enrichment, Shape},
 };
 
@@ -108,6 +108,7 @@ impl Columns {
     pub fn chosen(&self) -> Vec<Column> {
         match (&self.own, self.mode) {
             (Some(own), _) => own.clone(),
+            (None, Mode::Packets) if self.enrichment == Enrichment::Resource => NAMED_PACKET_COLUMNS.to_vec(),
             (None, Mode::Packets) => PACKET_COLUMNS.to_vec(),
             (None, Mode::Flows) => display::columns(self.display, self.enrichment, self.shape),
         }
@@ -117,7 +118,7 @@ impl Columns {
     pub fn available(&self) -> Vec<Column> {
         let mut columns = self.chosen();
         let all: Vec<_> = match self.mode {
-            Mode::Packets => PACKET_COLUMNS.to_vec(),
+            Mode::Packets => [NAMED_PACKET_COLUMNS, PACKET_END_COLUMNS].concat(),
             Mode::Flows => Column::of_flows().collect(),
         };
         let shown = columns.len();

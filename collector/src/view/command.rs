@@ -61,6 +61,14 @@ pub enum Command {
     Conversations,
     /// Choose columns.
     ColumnMenu,
+    /// Record the packets of the selected flow, or record them no longer.
+    Record,
+    /// Save the flight recorder, or save no more of it.
+    Save,
+    /// Write packets into a file: the conversation of the selected one, else all that are shown.
+    Export,
+    /// The same, and open it in Wireshark.
+    OpenExport,
     /// Take the entry of the menu.
     Choose,
     /// Tick the entry of the menu, or untick it.
@@ -82,4 +90,13 @@ pub enum Effect {
     Suspend,
     /// Paint everything anew.
     Redraw,
+    /// Begin or end a recording of the selected flow.
+    Record,
+    /// Save the flight recorder.
+    Save,
+    /// Write packets ([`super::View::export`]) into a file, and open it.
+    Export {
+        /// In Wireshark.
+        open: bool,
+    },
 }

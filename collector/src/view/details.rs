@@ -1,6 +1,6 @@
 //! All there is to know of one row, a line each.
 
-use flow::{Group, show};
+use flow::{FlowRecord, Group, show};
 
 use super::{
     column::Column,
@@ -89,6 +89,7 @@ fn packet_lines(row: &Row, packet: &PacketRow) -> Vec<Line> {
     }
     let value = packet.bytes.len().to_string();
     lines.push(Line::Field { name: "Kept", value, doc: "Bytes kept of the frame." });
+    lines.extend(more(packet));
     lines.push(Line::Heading("Headers"));
     let fields = flow::Field::ALL.iter().filter_map(|field| Some((*field, show::cell(&record, *field)?)));
     lines.extend(fields.map(|(field, value)| Line::Field {
@@ -98,6 +99,37 @@ fn packet_lines(row: &Row, packet: &PacketRow) -> Vec<Line> {
     }));
     lines.push(Line::Heading("Bytes"));
     lines.extend(hex(&packet.bytes).map(Line::Hex));
+    lines
+}
+
+/// What is known of a packet that its headers do not say.
+fn more(packet: &PacketRow) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut line = |name, value: String, doc| {
+        let value = show::escape(&value).into_owned();
+        lines.push(Line::Field { name, value, doc });
+    };
+    if packet.packet_id != 0 {
+        line("Packet Id", packet.packet_id.to_string(), "Equal for the same packet wherever it is seen.");
+    }
+    if let Some(cause) = &packet.cause {
+        line("Dropped", cause.to_string(), "Why the kernel dropped it.");
+    }
+    if let Some(place) = packet.interface.as_ref().and_then(|interface| interface.place.as_deref()) {
+        let value = format!("{}/{}:{}", place.namespace, place.pod, place.interface);
+        line("Place", value, "Pod and interface in it where the packet was seen.");
+    }
+    if let Some(service) = packet.ends.as_deref().and_then(FlowRecord::service) {
+        let value = format!("{}/{}", service.namespace, service.name);
+        line("Service", value, "The Service that both ends speak through.");
+    }
+    let Some(ends) = packet.ends.as_deref() else { return lines };
+    lines.push(Line::Heading("Ends"));
+    let is_of_ends = |field: &&flow::Field| matches!(field.group(), Group::Source | Group::Destination | Group::Detail);
+    let fields =
+        flow::Field::ALL.iter().filter(is_of_ends).filter_map(|field| Some((*field, show::cell(ends, *field)?)));
+    let fields = fields.map(|(field, value)| (field.name(), value.into_owned(), field.doc().trim()));
+    lines.extend(fields.map(|(name, value, doc)| Line::Field { name, value, doc }));
     lines
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use flow::{Batch, Body, FlowRecord};
 
-use super::{Data, View, rows, tied::Tied};
+use super::{Data, View, config, rows, tied::Tied};
 
 /// Records or packets that may wait in the view; beyond it the sender's queue decides what is skipped, and counts it.
 const MAX_PENDING: usize = 50_000;
@@ -20,6 +20,11 @@ impl View {
 
     /// Takes a batch that came at `now_ns`: sums and words at once, rows when [`View::work`] gets to them.
     pub fn receive(&mut self, batch: Arc<Batch>, now_ns: u64) {
+        // Packets beside flows are in no row and no sum.
+        if batch.recording.is_some() && self.kind() == config::Mode::Flows {
+            batch.notices.iter().for_each(|text| self.notice(text.clone(), now_ns));
+            return;
+        }
         // A table that opens late gets what was seen lately all at once.
         let is_late = self.is_live() && batch.time_ns > 0 && now_ns.saturating_sub(batch.time_ns) > LATE;
         self.totals.add(&batch, if is_late { batch.time_ns } else { now_ns });
@@ -124,6 +129,10 @@ impl View {
             (Data::Packets(packets), Body::Packets(body)) => {
                 if start == 0 {
                     packets.learn(&batch.node, &batch.interfaces);
+                }
+                let is_named = |ends: &Arc<FlowRecord>| ends.src_k8s_name.is_some() || ends.dst_k8s_name.is_some();
+                if self.columns.may_name_ends() && body.ends.iter().any(is_named) {
+                    self.columns.name_ends();
                 }
                 for at in start..end {
                     packets.add(&batch.node, (body, at), self.filters.parsed(), touched);

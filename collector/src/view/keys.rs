@@ -1,9 +1,10 @@
 //! Which key does what, in which mode: one table. Knows no terminal library.
 
 use super::Command::{
-    self, Bottom, Choose, ClearLine, Close, ColumnMenu, Complete, Conversations, Details, Down, FocusFilter,
-    FocusTable, Help, KeepFilter, NextDisplay, NextEnrichment, PageDown, PageUp, Pause, Preset, PreviousDisplay,
-    PreviousEnrichment, Quit, Redraw, Release, Reverse, Rub, RubWord, SortMenu, Suspend, Toggle, Top, Type, Up,
+    self, Bottom, Choose, ClearLine, Close, ColumnMenu, Complete, Conversations, Details, Down, Export, FocusFilter,
+    FocusTable, Help, KeepFilter, NextDisplay, NextEnrichment, OpenExport, PageDown, PageUp, Pause, Preset,
+    PreviousDisplay, PreviousEnrichment, Quit, Record, Redraw, Release, Reverse, Rub, RubWord, Save, SortMenu, Suspend,
+    Toggle, Top, Type, Up,
 };
 
 /// A key without its modifiers.
@@ -177,6 +178,10 @@ const BINDINGS: &[Binding] = &[
     letter('S', Reverse),
     letter('c', Conversations),
     letter('C', ColumnMenu),
+    letter('f', Record),
+    letter('w', Save),
+    letter('e', Export),
+    letter('o', OpenExport),
     letter('j', Down),
     letter('k', Up),
     letter('g', Top),

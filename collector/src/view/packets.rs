@@ -81,6 +81,8 @@ impl Packets {
             direction: packet.direction,
             len: packet.len,
             cause: subset::cause(&batch.drops, at).cloned(),
+            ends: batch.ends(packet).cloned(),
+            packet_id: packet.id,
             bytes,
         });
         self.next_id += 1;

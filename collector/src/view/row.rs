@@ -61,6 +61,10 @@ pub struct PacketRow {
     pub len: u32,
     /// The kernel's reason, if this is a packet that it dropped.
     pub cause: Option<Arc<str>>,
+    /// Who sent it and was sent to, if that is known.
+    pub ends: Option<Arc<FlowRecord>>,
+    /// Its number wherever it is seen; 0 for none.
+    pub packet_id: u64,
     /// What was kept of it.
     pub bytes: Box<[u8]>,
 }
@@ -87,8 +91,8 @@ impl PacketRow {
     /// Its headers and where it was seen, as a record.
     pub fn record(&self) -> FlowRecord {
         let Self { time_ns, direction, len, .. } = *self;
-        let (interface, cause) = (self.interface.as_deref(), self.cause.as_ref());
-        Seen { time_ns, direction, len, interface, cause }.record(&self.decoded())
+        let (interface, cause, ends) = (self.interface.as_deref(), self.cause.as_ref(), self.ends.as_ref());
+        Seen { time_ns, direction, len, interface, cause, ends }.record(&self.decoded())
     }
 
     /// In one line what it is, and before it why it was dropped, if it was.
@@ -137,7 +141,10 @@ impl Row {
 
     /// What stands in for a cell without value: the address of an end that has no name.
     pub fn stand_in(&self, column: Column) -> Option<Cow<'_, str>> {
-        let Self::Flow(flow) = self else { return None };
+        let flow = match self {
+            Self::Flow(flow) => flow,
+            Self::Packet(packet) => return packet_stand_in(packet, column),
+        };
         match column {
             Column::Field(Field::SrcK8S_Name) => show::cell(&flow.record, Field::SrcAddr),
             Column::Field(Field::DstK8S_Name) => show::cell(&flow.record, Field::DstAddr),
@@ -224,8 +231,19 @@ fn packet_cell(packet: &PacketRow, column: Column) -> Option<Cow<'_, str>> {
         Column::Protocol => Cow::Owned(packet.decoded().protocol()),
         Column::Info => Cow::Owned(packet.line()),
         Column::Length => Cow::Owned(packet.len.to_string()),
-        Column::Field(_) | Column::ByteRate | Column::PacketRate | Column::Duration => return None,
+        Column::Field(field) => return show::cell(packet.ends.as_deref()?, field),
+        Column::ByteRate | Column::PacketRate | Column::Duration => return None,
     })
+}
+
+/// The address of an end that has no name.
+fn packet_stand_in(packet: &PacketRow, column: Column) -> Option<Cow<'_, str>> {
+    let ip = packet.decoded().ip?;
+    match column {
+        Column::Field(Field::SrcK8S_Name) => Some(ip.src.to_string().into()),
+        Column::Field(Field::DstK8S_Name) => Some(ip.dst.to_string().into()),
+        _ => None,
+    }
 }
 
 /// A reason of the kernel without what all of them begin with.

@@ -39,16 +39,17 @@ pub(super) struct Rights {
 impl Rights {
     pub(super) fn of(request: &Request) -> Self {
         let config = &request.plan.config;
-        let has = |feature| config.features.contains(&feature);
+        let features = config.all_features();
+        let has = |feature| features.contains(&feature);
         let named_namespaces = config.netns == NetNs::All;
-        let processes = has(Feature::Process) || has(Feature::UdnMapping);
+        let processes = has(Feature::Process) || has(Feature::UdnMapping) || config.tls_keys;
         let mut capabilities = vec!["BPF", "PERFMON", "NET_ADMIN"];
         if named_namespaces {
             // Entering a namespace.
             capabilities.push("SYS_ADMIN");
         }
         if named_namespaces || processes {
-            // Seeing which namespaces processes are in, and whose their sockets are.
+            // Seeing which namespaces processes are in, whose their sockets are, and which libraries they have.
             capabilities.push("SYS_PTRACE");
         }
         let ovn = has(Feature::NetworkEvents) || has(Feature::UdnMapping);

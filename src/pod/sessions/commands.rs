@@ -3,17 +3,22 @@
 use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use collector::session::{self, Client, Ended, SessionError, State, TableOptions};
+use collector::{
+    Cause, Exporter, Wish,
+    session::{self, Client, Ended, SessionError, State, TableOptions},
+};
 
 use super::{StopArgs, StreamArgs, ViewArgs};
 use crate::{
     error::{Error, Outcome, exit},
-    pod::{CAPTURE_ENDED, COLLECTOR_LOST, paths},
+    pod::{CAPTURE_ENDED, COLLECTOR_LOST, paths, settings::Settings},
     report,
+    version::VERSION,
 };
 
 /// Longest wait for files to be closed.
@@ -36,6 +41,7 @@ pub(in crate::pod) fn view(args: &ViewArgs) -> Outcome {
         stop_on_quit: args.owner,
         filters: Vec::new(),
         pulse: Some(PULSE),
+        export: exporter(),
         keep: Some(PathBuf::from(paths::WORK).join(format!("view-{}.json", args.session))),
     };
     match session::table(Path::new(paths::SOCKET), options).map_err(Error::failed)? {
@@ -92,6 +98,26 @@ pub(in crate::pod) fn stop(args: &StopArgs) -> Outcome {
         return Err(Error::failed(format!("the files are not closed after {CLOSE:?}")));
     }
     print(&state)
+}
+
+/// Saves the flight recorder; what is said of it.
+pub(in crate::pod) fn save() -> Outcome {
+    let said = connect().and_then(|mut client| client.wish(&Wish::Save(Cause::Signal))).map_err(Error::failed)?;
+    writeln!(io::stdout(), "{said}").map_err(Error::failed)?;
+    Ok(exit::DONE)
+}
+
+/// Packets of the table go beside the files of the capture and come home with them; nobody can open them here.
+fn exporter() -> Option<session::Writes> {
+    let config = Settings::load(Path::new(paths::SETTINGS)).ok()?.config;
+    let exporter = Exporter::of_capture(&config, VERSION, Path::new(paths::OUTPUT), true);
+    Some(session::Writes(Arc::new(move |rows, is_opened| {
+        let (path, count) = exporter.write(rows)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let written = format!("{} packets written to {name}, which comes home at the end", flow::show::count(count));
+        let unopened = "; it cannot be opened before: packets -w - | wireshark -k -i - shows packets as they come";
+        Ok(if is_opened { written + unopened } else { written })
+    })))
 }
 
 fn connect() -> Result<Client, SessionError> {
