@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flow::{Batch, Body, Counters, Enrich, FlowRecord, Packet, Reason, Stop};
+use flow::{Batch, Body, Counters, Enrich, FlowRecord, Packet, Reason, Stop, config::Mode};
 
 use crate::{
     Hub, Origin, Sieve,
@@ -17,6 +17,7 @@ use crate::{
     limits::Allowance,
     merge::Merge,
     queue::{Received, Receiver, Sender, Weight},
+    recorder::{Judge, Recorder},
     status::Status,
 };
 
@@ -77,6 +78,14 @@ pub(crate) struct Steps {
     pub(crate) life: u64,
     /// What they knew of the nodes.
     pub(crate) nodes: HashMap<Arc<str>, Node>,
+    /// Recordings, where this collector decides on them.
+    pub(crate) recorder: Option<Recorder>,
+    /// What of its trigger flows decide.
+    pub(crate) judge: Option<Judge>,
+    /// Packets are captured, not flows.
+    pub(crate) mode: Mode,
+    /// Packets beside flows, in the order of their times.
+    pub(crate) beside: Merge,
 }
 
 /// State of the thread.
@@ -124,6 +133,8 @@ impl Ingest {
         }
         let last = self.steps.merge.finish();
         self.pass_all(last);
+        let last = self.steps.beside.finish();
+        self.record_all(last);
         let now = self.now();
         if let Some(enrich) = &mut self.steps.enrich {
             let last = self.annotate.finish(enrich.as_mut(), now);
@@ -139,6 +150,7 @@ impl Ingest {
 
     fn next(&self, input: &Receiver<Batch>) -> Received<Batch> {
         let tied = self.steps.conversations.as_ref().and_then(Conversations::due);
+        let tied = tied.into_iter().chain(self.steps.beside.due());
         match self.steps.merge.due().into_iter().chain(self.hold.due()).chain(self.annotate.due()).chain(tied).min() {
             None => input.recv().map_or(Received::Closed, Received::Item),
             Some(due) => input.recv_timeout(Duration::from_nanos(due.saturating_sub(self.elapsed_ns()))),
@@ -154,6 +166,11 @@ impl Ingest {
         if !self.account(&mut batch) {
             return;
         }
+        if let Some(ring) = batch.ring.take()
+            && let Some(recorder) = &self.steps.recorder
+        {
+            recorder.hear(&batch.node, ring);
+        }
         let now = self.now();
         // Packets are named after they were merged.
         if let (Some(enrich), Body::Flows(_)) = (&mut self.steps.enrich, &batch.body) {
@@ -168,7 +185,16 @@ impl Ingest {
     }
 
     fn merge_all(&mut self, batches: Vec<Batch>) {
-        for batch in batches {
+        for mut batch in batches {
+            if self.steps.mode == Mode::Packets && matches!(batch.body, Body::Flows(_)) {
+                self.judge(&mut batch);
+                self.pass(batch);
+                continue;
+            }
+            if self.steps.mode == Mode::Flows && batch.recording.is_some() {
+                self.put_beside(batch);
+                continue;
+            }
             if self.steps.merge.is_none() {
                 self.pass(batch);
                 continue;
@@ -179,9 +205,48 @@ impl Ingest {
         }
     }
 
+    /// Flows beside packets are there to be judged, and for nothing else.
+    fn judge(&self, batch: &mut Batch) {
+        let fired = self.steps.judge.as_ref().and_then(|judge| judge.take(&mut batch.body));
+        batch.body = Body::None;
+        if let (Some(fired), Some(recorder)) = (fired, &self.steps.recorder) {
+            recorder.fire(&fired);
+        }
+    }
+
+    /// Packets beside flows pass by filters, sums and limits of the flows.
+    fn put_beside(&mut self, batch: Batch) {
+        let now = self.elapsed_ns();
+        let batches = self.steps.beside.push(batch, now);
+        self.record_all(batches);
+    }
+
+    fn record_all(&mut self, batches: Vec<Batch>) {
+        for mut batch in batches {
+            self.number(&mut batch);
+            batch.notices.iter().for_each(|notice| self.status.notice(Arc::clone(notice)));
+            self.hand_on(&Arc::new(batch));
+        }
+    }
+
+    /// Says which recordings are over.
+    fn end_recordings(&mut self) {
+        let over = self.steps.recorder.as_ref().map(Recorder::take_over).unwrap_or_default();
+        for recording in over {
+            let recording = Some(Arc::new(recording));
+            let end = Batch { sequence: UNNUMBERED, time_ns: now_ns(), recording, ..Batch::default() };
+            self.hand_on(&Arc::new(end));
+        }
+    }
+
     /// What was held back and is held no longer.
     fn release(&mut self) {
+        self.end_recordings();
         let now = self.now();
+        if self.steps.beside.due().is_some_and(|due| due <= now.elapsed) {
+            let batches = self.steps.beside.release(now.elapsed);
+            self.record_all(batches);
+        }
         if self.hold.due().is_some_and(|due| due <= now.elapsed)
             && let Some(enrich) = &mut self.steps.enrich
         {
@@ -328,7 +393,8 @@ impl Ingest {
             self.status.lock().own.lost_store += data_count(&batch.body);
             self.stop.request(Reason::Failed("the thread that writes files has ended by itself".into()));
         }
-        if lines.as_ref().is_some_and(|lines| lines.send(Arc::clone(batch)).is_err()) {
+        let is_line = batch.recording.is_none() || self.steps.mode == Mode::Packets;
+        if is_line && lines.as_ref().is_some_and(|lines| lines.send(Arc::clone(batch)).is_err()) {
             *lines = None;
         }
         let skipped = hub.offer(batch);
@@ -396,6 +462,10 @@ mod tests {
             allowance: Allowance::new(limit),
             life: 0,
             nodes: HashMap::new(),
+            recorder: None,
+            judge: None,
+            mode: Mode::Flows,
+            beside: Merge::None,
         };
         Ingest::new(outputs, steps, status.clone(), stop.clone()).run(&receiver);
         let records = std::iter::from_fn(|| stored.recv()).map(|batch| data_count(&batch.body)).sum();

@@ -104,7 +104,7 @@ impl SqliteFile {
     }
 
     fn put_about(&self) -> Result<(), StoreError> {
-        let About { config, command, version, started_ns, several: _ } = &*self.about;
+        let About { config, command, version, started_ns, several: _, why: _ } = &*self.about;
         let json = |value: serde_json::Result<String>| value.map_err(io::Error::from);
         self.put("schema_version", flow::schema::SCHEMA_VERSION)?;
         self.put("version", version)?;
