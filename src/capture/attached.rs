@@ -105,7 +105,7 @@ pub(crate) fn follow(args: &FollowArgs, context: &Context) -> Outcome {
             history_bytes: 0,
             follow_bytes: 0,
         };
-        let stream = Stream::open(options, stop.clone(), Some(context.report))?;
+        let stream = Stream::open(options, None, stop.clone(), Some(context.report))?;
         let ended = tokio::select! {
             ended = stream.follow(&attached.remote) => ended.map(|()| true),
             () = interrupts.reached(Level::Stop) => Ok(false),

@@ -6,6 +6,7 @@
 use std::{
     convert::Infallible,
     io,
+    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -27,7 +28,7 @@ use super::{
     exec::ExecError,
     remote::{Remote, failed},
 };
-use crate::{error::Error, report::Report};
+use crate::{error::Error, keylog::Keylog, report::Report};
 
 /// What came home.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ pub(crate) struct Home {
 /// A stream of a capture, and the collector here.
 pub(crate) struct Stream {
     started: Started,
+    keylog: Option<Keylog>,
     shared: Arc<Shared>,
     /// Where people are told what happens; none where a table shows it.
     news: Option<Report>,
@@ -62,9 +64,16 @@ struct Shared {
 
 impl Stream {
     /// Opens files and lines here. `stop` is requested when nobody reads them any more.
-    pub(crate) fn open(options: collector::Options, stop: Stop, news: Option<Report>) -> Result<Self, Error> {
+    /// Keys of a key log (`--tls-keylog`) go into them here, and nowhere else.
+    pub(crate) fn open(
+        options: collector::Options,
+        keylog: Option<&Path>,
+        stop: Stop,
+        news: Option<Report>,
+    ) -> Result<Self, Error> {
         let started = collector::start(options, stop).map_err(Error::failed)?;
-        Ok(Self { started, shared: Arc::default(), news })
+        let keylog = keylog.map(|path| Keylog::follow(path, started.input.clone())).transpose()?;
+        Ok(Self { started, keylog, shared: Arc::default(), news })
     }
 
     /// Takes what comes until the capture has ended. Cancelled, it can be gone on with.
@@ -143,6 +152,9 @@ impl Stream {
     /// Closes the files here.
     pub(crate) fn finish(self) -> Home {
         let is_whole = self.shared.ended.load(Ordering::Acquire) && !self.shared.gap.load(Ordering::Acquire);
+        if let Some(keylog) = self.keylog {
+            keylog.finish();
+        }
         Home { summary: self.started.collector.finish(), is_whole }
     }
 }

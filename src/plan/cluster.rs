@@ -7,7 +7,7 @@ use std::time::Duration;
 use flow::{filter::SetSource, rules::Options, show::escape};
 use kube::core::Selector;
 
-use super::{Plan, Show, Surroundings, flows_anywhere, is_local, packets_anywhere, selector};
+use super::{Plan, Show, Surroundings, flows_anywhere, is_local, keys, packets_anywhere, selector};
 use crate::{
     cli::{CaptureArgs, CaptureOutput, ClusterArgs, DryRun, FlowsArgs, PacketsArgs},
     error::Error,
@@ -67,7 +67,9 @@ pub fn flows(args: &FlowsArgs, groups: &[Options], around: &Surroundings) -> Res
 /// # Errors
 /// A value that cannot be, or options that contradict each other.
 pub fn packets(args: &PacketsArgs, groups: &[Options], around: &Surroundings) -> Result<Request, Error> {
-    request(packets_anywhere(args, groups, around)?, &args.cluster, &args.capture, around)
+    let mut plan = packets_anywhere(args, groups, around)?;
+    keys::of_pods(&mut plan, &args.objects)?;
+    request(plan, &args.cluster, &args.capture, around)
 }
 
 fn request(mut plan: Plan, args: &ClusterArgs, capture: &CaptureArgs, around: &Surroundings) -> Result<Request, Error> {
@@ -77,7 +79,8 @@ fn request(mut plan: Plan, args: &ClusterArgs, capture: &CaptureArgs, around: &S
     plan.config.spare_rules = SPARE_RULES;
     plan.config.spare_sets = u8::from(plan.sets.iter().any(|set| matches!(set, SetSource::Object(_))));
     let background = args.background == Some(true);
-    let stream_home = stream_home(args, capture, plan.show, background)?;
+    let for_keys = keys::stream_home(&plan, args)?;
+    let stream_home = stream_home(args, capture, plan.show, background)? || for_keys;
     Ok(Request {
         namespace: namespace(args, around)?,
         nodes: selector::parse(args.node_selector.as_deref())?,

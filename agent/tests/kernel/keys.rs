@@ -23,29 +23,32 @@ struct Server {
     netns: String,
 }
 
+/// A folder with a key and its certificate.
+fn certificate(name: &str) -> PathBuf {
+    let directory = std::env::temp_dir().join(format!("keys-{}-{name}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=test"])
+        .arg("-keyout")
+        .arg(directory.join("key"))
+        .arg("-out")
+        .arg(directory.join("cert"))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    directory
+}
+
+/// What a key log holds, but for exporters, which open nothing.
+fn log(directory: &Path) -> BTreeSet<String> {
+    let log = fs::read_to_string(directory.join("log")).unwrap();
+    let lines = log.lines().filter(|line| !line.starts_with('#') && !line.contains("EXPORTER"));
+    lines.map(str::to_ascii_lowercase).collect()
+}
+
 impl Server {
     fn start(netns: &str) -> Self {
-        let directory = std::env::temp_dir().join(format!("keys-{}-{netns}", std::process::id()));
-        fs::create_dir_all(&directory).unwrap();
-        let made = Command::new("openssl")
-            .args([
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:P-256",
-                "-nodes",
-                "-subj",
-                "/CN=test",
-            ])
-            .arg("-keyout")
-            .arg(directory.join("key"))
-            .arg("-out")
-            .arg(directory.join("cert"))
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{made:?}");
+        let directory = certificate(netns);
         let child = Command::new("ip")
             .args(["netns", "exec", netns, "openssl", "s_server", "-quiet", "-www", "-accept", "4433"])
             .arg("-key")
@@ -76,11 +79,9 @@ impl Server {
         assert!(got.status.success() && !got.stdout.is_empty(), "{got:?}");
     }
 
-    /// What the server derived, but for exporters, which open nothing.
+    /// What the server derived.
     fn log(&self) -> BTreeSet<String> {
-        let log = fs::read_to_string(self.directory.join("log")).unwrap();
-        let lines = log.lines().filter(|line| !line.starts_with('#') && !line.contains("EXPORTER"));
-        lines.map(str::to_ascii_lowercase).collect()
+        log(&self.directory)
     }
 }
 
@@ -162,4 +163,45 @@ fn kernel_keys_of_other_processes_stay_where_they_are() {
     assert_eq!(secrets(&elsewhere.finish()), Vec::<String>::new());
     assert_eq!(secrets(&another.finish()), Vec::<String>::new());
     assert_eq!(secrets(&of_curl.finish()).into_iter().collect::<BTreeSet<_>>(), server.log());
+}
+
+/// Server and clients of twenty connections in one thread, half of them TLS 1.2, by a program of another language.
+fn many_connections(test: &str, program: &str, script: &str) {
+    if !can_run(test) {
+        return;
+    }
+    if Command::new(program).arg("--version").output().is_err() {
+        println!("SKIP {test}: needs {program}");
+        return;
+    }
+    let mut lab = Lab::new();
+    let netns = lab.namespace("a");
+    let capture = Capture::start(keys_of(&netns, &[]));
+    if let Some(why) = missing(&capture) {
+        println!("SKIP {test}: {why}");
+        return;
+    }
+    let directory = certificate(&format!("{netns}-{program}"));
+    fs::write(directory.join("script"), script).unwrap();
+    let script = directory.join("script");
+    let ran = Command::new("ip").args(["netns", "exec", &netns, program]).arg(script).arg(&directory).output().unwrap();
+    let outcome = capture.finish();
+    let (ours, theirs) = (secrets(&outcome), log(&directory));
+    fs::remove_dir_all(&directory).unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    assert_eq!(theirs.len(), 10 * 4 + 10);
+    let ours: BTreeSet<_> = ours.into_iter().collect();
+    assert_eq!(ours, theirs, "{:?}", outcome.notices());
+}
+
+#[test]
+fn kernel_keys_of_connections_that_one_thread_deals_with_at_once() {
+    let script = include_str!("keys/many.py");
+    many_connections("kernel_keys_of_connections_that_one_thread_deals_with_at_once", "python3", script);
+}
+
+#[test]
+fn kernel_keys_of_an_openssl_that_is_part_of_a_program() {
+    let script = include_str!("keys/many.js");
+    many_connections("kernel_keys_of_an_openssl_that_is_part_of_a_program", "node", script);
 }

@@ -2,7 +2,10 @@
 
 use std::{fs::File, io, path::Path};
 
-use object::{ObjectSegment as _, ObjectSymbol as _, ReadCache};
+use object::{
+    LittleEndian, Object as _, ObjectSection as _, ObjectSegment as _, ReadCache, StringTable, elf::Sym64,
+    pod::slice_from_bytes,
+};
 
 /// Functions and the programs that watch them, of OpenSSL 3.
 const OPENSSL_3: &[(&str, &[&str])] = &[
@@ -17,8 +20,10 @@ const OPENSSL_1: &[(&str, &[&str])] = &[
     ("EVP_PKEY_CTX_ctrl", &["keys_ctrl"]),
     ("EVP_PKEY_derive", &["keys_derived", "keys_pkey"]),
 ];
-/// Most symbols that are looked at in one file: the largest programs have a few hundred thousand.
-const MOST: usize = 2_000_000;
+/// Sections of symbols and of their names: what is exported, else all there are.
+const SYMBOLS: [(&str, &str); 2] = [(".dynsym", ".dynstr"), (".symtab", ".strtab")];
+/// Longest section that is read, bytes: the largest programs have a few hundred thousand symbols.
+const MOST: u64 = 64 << 20;
 
 /// A function to watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,26 +53,46 @@ pub(super) fn inspect(path: &Path) -> io::Result<Option<Library>> {
         return Ok(None);
     }
     let cache = ReadCache::new(file);
-    Ok(object::File::parse(&cache).ok().as_ref().and_then(library))
+    let parsed = object::File::parse(&cache).ok();
+    // Both kinds of processors on which agents run.
+    Ok(parsed.filter(|file| file.is_64() && file.is_little_endian()).as_ref().and_then(library))
 }
 
 fn library<'a>(file: &impl object::Object<'a>) -> Option<Library> {
-    let wanted =
-        |name: &[u8]| OPENSSL_3.iter().chain(OPENSSL_1).map(|(name, _)| *name).find(|known| known.as_bytes() == name);
+    SYMBOLS.iter().find_map(|(symbols, names)| {
+        let found = functions(file, symbols, names)?;
+        let points = |functions: &[(&str, &[&'static str])]| points(file, functions, &found);
+        points(OPENSSL_3)
+            .map(|points| Library { kind: "OpenSSL 3", points })
+            .or_else(|| points(OPENSSL_1).map(|points| Library { kind: "OpenSSL 1.1.1", points }))
+    })
+}
+
+/// The functions among the symbols of a section, with their addresses.
+fn functions<'a>(file: &impl object::Object<'a>, symbols: &str, names: &str) -> Option<Vec<(&'static str, u64)>> {
+    let data = |name: &str| file.section_by_name(name).filter(|section| section.size() <= MOST)?.data().ok();
+    let (symbols, names) = (data(symbols)?, data(names)?);
+    let (symbols, _) =
+        slice_from_bytes::<Sym64<LittleEndian>>(symbols, symbols.len() / size_of::<Sym64<LittleEndian>>()).ok()?;
+    let names = StringTable::new(names, 0, names.len() as u64);
     let mut found: Vec<(&str, u64)> = Vec::new();
-    for symbol in file.dynamic_symbols().take(MOST).chain(file.symbols().take(MOST)) {
-        // The names of a symbol that is only wanted there lead nowhere.
-        if symbol.address() != 0
-            && let Some(name) = symbol.name_bytes().ok().and_then(wanted)
-            && !found.iter().any(|(known, _)| *known == name)
+    for symbol in symbols {
+        let address = symbol.st_value.get(LittleEndian);
+        // A symbol that is only wanted here has no address.
+        if address != 0
+            && let Ok(name) = names.get(symbol.st_name.get(LittleEndian))
+            && let Some(known) = known(name)
+            && !found.iter().any(|(other, _)| *other == known)
         {
-            found.push((name, symbol.address()));
+            found.push((known, address));
         }
     }
-    let points = |functions: &[(&str, &[&'static str])]| points(file, functions, &found);
-    points(OPENSSL_3)
-        .map(|points| Library { kind: "OpenSSL 3", points })
-        .or_else(|| points(OPENSSL_1).map(|points| Library { kind: "OpenSSL 1.1.1", points }))
+    Some(found)
+}
+
+fn known(name: &[u8]) -> Option<&'static str> {
+    let names = OPENSSL_3.iter().chain(OPENSSL_1).map(|(name, _)| *name);
+    name.starts_with(b"EVP_").then_some(names).into_iter().flatten().find(|known| known.as_bytes() == name)
 }
 
 /// All of these functions, or none.
