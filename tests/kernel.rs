@@ -29,10 +29,13 @@ mod kernel_tier {
     mod features;
     mod filters;
     mod flows;
+    mod keys;
     mod once;
     mod packets;
+    mod recorder;
     mod rights;
     mod rules;
     mod terminal;
     mod traffic;
+    mod wireshark;
 }

@@ -7,7 +7,7 @@ use lab::{Capture, Pair, Terminal, need, needs, netns::run, sockets};
 use crate::{flows, packets};
 
 /// The shell words that run a capture, its files going to a directory of the terminal.
-fn words(terminal: &Terminal, capture: &Capture) -> String {
+pub(super) fn words(terminal: &Terminal, capture: &Capture) -> String {
     let command = capture.command(terminal.directory());
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| format!("'{}'", word.to_string_lossy())).collect::<Vec<_>>().join(" ")

@@ -119,8 +119,15 @@ impl Files {
 
     /// The pcapng file, whole.
     pub fn packets(&self) -> Result<Pcapng> {
-        let mut pcapng = Pcapng::default();
-        each_packet(self.pcapng()?, &mut pcapng.interfaces, &mut pcapng.statistics, |_, packet, flags| {
+        Pcapng::read(self.pcapng()?)
+    }
+}
+
+impl Pcapng {
+    /// All of a file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let mut pcapng = Self::default();
+        each_packet(path, &mut pcapng.interfaces, &mut pcapng.statistics, |_, packet, flags| {
             pcapng.packets.push((packet, flags));
         })?;
         Ok(pcapng)
