@@ -72,6 +72,8 @@ pub struct Deriving {
     pub pad: u8,
     /// `ClientHello.random`
     pub random: [u8; RANDOM],
+    /// The same, of the call that has begun: what it calls may hash with contexts that once were of other connections.
+    pub of: [u8; RANDOM],
     /// The secret that a pseudorandom function was given.
     pub secret: [u8; SECRET],
 }

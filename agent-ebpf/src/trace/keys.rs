@@ -110,7 +110,7 @@ pub fn keys_ctrl(ctx: ProbeContext) -> u32 {
 pub fn keys_pkey(ctx: ProbeContext) -> u32 {
     if let Some(thread) = this_thread() {
         thread.out = argument::<1>(&ctx);
-        (thread.kind, thread.len) = (thread.next_kind, thread.next_len);
+        (thread.kind, thread.len, thread.of) = (thread.next_kind, thread.next_len, thread.random);
         thread.next_kind = 0;
     }
     0
@@ -208,7 +208,7 @@ fn kdf(ctx: &ProbeContext) -> Option<()> {
     }
     // One whose ClientHello was not seen is of no use to anybody.
     let thread = this_thread()?;
-    (thread.kind, thread.len, thread.out) = (kind, len as u8, out);
+    (thread.kind, thread.len, thread.out, thread.of) = (kind, len as u8, out, thread.random);
     Some(())
 }
 
@@ -278,7 +278,7 @@ fn derived(result: u64) -> Option<()> {
         48 => secret = user(thread.out)?,
         _ => return None,
     }
-    tell(kind, thread.random, secret, thread.len as usize)
+    tell(kind, thread.of, secret, thread.len as usize)
 }
 
 #[inline(always)]
@@ -415,6 +415,7 @@ fn thread() -> Option<&'static mut Deriving> {
         has_random: 0,
         pad: 0,
         random: [0; RANDOM],
+        of: [0; RANDOM],
         secret: [0; SECRET],
     };
     KEYS_THREADS.insert(bpf_get_current_pid_tgid(), &new, 0).ok()?;

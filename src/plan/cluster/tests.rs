@@ -119,3 +119,39 @@ fn a_dry_run_has_two_spellings() {
     }
     assert!(!request("flows --dry-run=none").dry_run);
 }
+
+#[test]
+fn keys_are_taken_of_selected_pods_only() {
+    let owners = |line: &str| request(line).plan.config.key_owners;
+    let of_pod = request("packets --pod shop/web-0 --enable-tls-keys").plan;
+    assert!(of_pod.config.tls_keys && of_pod.notices.iter().any(|notice| notice.contains("keys of TLS")));
+    assert_eq!(of_pod.config.key_owners.sets, Some(vec![0]));
+    // Peers are somebody else's.
+    let with_peer =
+        request("packets --pod shop/web-0 --peer-pod db/pg-0 --enable-tls-keys --tls-keys-process nginx").plan;
+    let sets = with_peer.config.key_owners.sets.clone().unwrap();
+    let [set] = &*sets else { panic!("{sets:?}") };
+    let SetSource::Object(object) = &with_peer.sets[usize::from(*set)] else { panic!("{:?}", with_peer.sets) };
+    assert!(object.name.contains("web-0"), "{object:?}");
+    assert_eq!(owners("packets --workload shop/deploy/web --enable-tls-keys").sets, Some(vec![0]));
+    for line in [
+        "packets --enable-tls-keys",
+        "packets --node worker-1 --enable-tls-keys",
+        "packets --peer-pod a/b --enable-tls-keys",
+    ] {
+        assert!(refusal(line).contains("pods that are selected"), "{line}");
+    }
+    assert!(refusal("packets --pod shop/web-0 --enable-tls-keys --tls-keys-process 42").contains("name the process"));
+    let stripped = request("packets --enable-tls-keys --strip-secrets").plan;
+    assert!(!stripped.config.tls_keys && stripped.config.key_owners.sets.is_none());
+}
+
+#[test]
+fn a_key_log_stays_at_home() {
+    let request = request("packets --tls-keylog keys --port 443");
+    assert!(request.stream_home && request.plan.config.files.keylog);
+    assert_eq!(request.plan.keylog, Some(PathBuf::from("keys")));
+    assert!(refusal("packets --tls-keylog keys --background").contains("--tls-keylog"));
+    assert!(refusal("packets --tls-keylog keys --stream-home=false").contains("never go to the cluster"));
+    assert!(refusal("packets --tls-keylog keys --strip-secrets").contains("leave one of them out"));
+}
