@@ -14,7 +14,7 @@ use crate::{Format, capture, open::OpenError, queue::Receiver, store::encode::ob
 mod packets;
 mod wide;
 
-use packets::Interfaces;
+use packets::{Interfaces, One};
 use wide::Columns;
 
 /// Turns batches into lines.
@@ -48,7 +48,8 @@ impl Lines {
             (Body::Packets(packets), format) => {
                 for (at, packet) in packets.packets.iter().enumerate() {
                     let cause = subset::cause(&packets.drops, at);
-                    self.interfaces.line(out, format, &batch.node, (packet, packets.bytes(packet), cause));
+                    let (bytes, ends) = (packets.bytes(packet), packets.ends(packet));
+                    self.interfaces.line(out, format, &batch.node, One { packet, bytes, cause, ends });
                 }
             }
         }

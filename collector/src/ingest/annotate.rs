@@ -186,3 +186,6 @@ impl Annotate {
 
 /// Node and network namespace.
 type Room = (Arc<str>, Arc<str>);
+
+#[cfg(test)]
+mod tests;

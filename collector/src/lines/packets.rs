@@ -8,11 +8,19 @@ use crate::{
     Format,
     decode::decode,
     interface,
+    packet::told,
     store::encode::{object, string, uint},
 };
 
-/// A packet, its bytes and, if the kernel dropped it, why.
-type One<'a> = (&'a Packet, &'a [u8], Option<&'a Arc<str>>);
+/// A packet with what its batch has of it.
+#[derive(Clone, Copy)]
+pub(super) struct One<'a> {
+    pub(super) packet: &'a Packet,
+    pub(super) bytes: &'a [u8],
+    /// Why the kernel dropped it, if it did.
+    pub(super) cause: Option<&'a Arc<str>>,
+    pub(super) ends: Option<&'a Arc<FlowRecord>>,
+}
 
 /// The interfaces that have been announced, by agent and number.
 #[derive(Debug, Default)]
@@ -37,8 +45,7 @@ impl Interfaces {
 
     /// Appends the line of a packet.
     pub(super) fn line(&self, out: &mut Vec<u8>, format: Format, node: &Arc<str>, one: One<'_>) {
-        let (packet, ..) = one;
-        let interface = self.known.get(&(Arc::clone(node), packet.interface));
+        let interface = self.known.get(&(Arc::clone(node), one.packet.interface));
         let node = self.several.then_some(&**node);
         match format {
             Format::Json => json(out, interface, node, one),
@@ -53,8 +60,11 @@ fn link(interface: Option<&Interface>) -> LinkType {
 }
 
 /// NetObserv's names: `Time` in seconds (with all nine digits), `Bytes` of the frame on the wire. Beside them
-/// `CapturedBytes`, the reason if it was dropped, `Node` where several are captured, the `Direction` (0 ingress, 1 egress) and `Info`, the headers in words.
-fn json(out: &mut Vec<u8>, interface: Option<&Interface>, node: Option<&str>, (packet, bytes, cause): One<'_>) {
+/// `CapturedBytes`, the reason if it was dropped, `Node` where several are captured, the `Direction` (0 ingress, 1 egress), the
+/// `PacketId`, equal for one packet wherever it is seen, `Place`, the pod at the interface, names and processes of both ends, the
+/// `Service` that they speak through, and `Info`, the headers in words.
+fn json(out: &mut Vec<u8>, interface: Option<&Interface>, node: Option<&str>, one: One<'_>) {
+    let One { packet, bytes, cause, ends } = one;
     let decoded = decode(bytes, link(interface));
     out.extend_from_slice(b"{\"Time\":");
     seconds(out, packet.time_ns);
@@ -70,6 +80,18 @@ fn json(out: &mut Vec<u8>, interface: Option<&Interface>, node: Option<&str>, (p
             string(out, &interface.netns);
         }
     }
+    if let Some(place) = interface.and_then(|interface| interface.place.as_deref()) {
+        out.extend_from_slice(b",\"Place\":");
+        string(out, &format!("{}/{}:{}", place.namespace, place.pod, place.interface));
+    }
+    if packet.id != 0 {
+        out.extend_from_slice(b",\"PacketId\":");
+        uint(out, packet.id);
+    }
+    if let Some(service) = ends.and_then(|ends| ends.service()) {
+        out.extend_from_slice(b",\"Service\":");
+        string(out, &format!("{}/{}", service.namespace, service.name));
+    }
     let numbers = [
         ("Direction", u64::from(packet.direction)),
         ("Bytes", packet.len.into()),
@@ -81,7 +103,7 @@ fn json(out: &mut Vec<u8>, interface: Option<&Interface>, node: Option<&str>, (p
     }
     // The record's object goes on where ours is: a comma in place of its brace, unless it is empty.
     let start = out.len();
-    let record = FlowRecord { pkt_drop_latest_drop_cause: cause.cloned(), ..decoded.record() };
+    let record = FlowRecord { pkt_drop_latest_drop_cause: cause.cloned(), ..told(&decoded, ends) };
     object(out, &record, |_| {});
     out.pop();
     if out.len() > start + 1 {
@@ -94,8 +116,9 @@ fn json(out: &mut Vec<u8>, interface: Option<&Interface>, node: Option<&str>, (p
     out.push(b'}');
 }
 
-/// As tcpdump has it: time, interface, direction, headers in words, length.
-fn wide(out: &mut Vec<u8>, interface: Option<&Interface>, node: Option<&str>, (packet, bytes, cause): One<'_>) {
+/// As tcpdump has it: time, interface, direction, headers in words, length; then the names of both ends.
+fn wide(out: &mut Vec<u8>, interface: Option<&Interface>, node: Option<&str>, one: One<'_>) {
+    let One { packet, bytes, cause, ends } = one;
     let decoded = decode(bytes, link(interface));
     let time = show::time_of_day(packet.time_ns / 1_000_000);
     let name = interface.map_or_else(|| "?".to_owned(), |interface| interface::name(interface, node));
@@ -112,6 +135,28 @@ fn wide(out: &mut Vec<u8>, interface: Option<&Interface>, node: Option<&str>, (p
     if let Some(cause) = cause {
         let _ = write!(out, ", dropped {}", show::escape(cause));
     }
+    if let Some(words) = ends.and_then(|ends| in_words(ends)) {
+        let _ = write!(out, ", {}", show::escape(&words));
+    }
+}
+
+/// Who speaks with whom, and through which Service.
+fn in_words(ends: &FlowRecord) -> Option<String> {
+    let name = |namespace: &Option<Arc<str>>, name: &Option<Arc<str>>| {
+        let name = name.as_deref()?;
+        Some(namespace.as_deref().map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}")))
+    };
+    let source = name(&ends.src_k8s_namespace, &ends.src_k8s_name);
+    let destination = name(&ends.dst_k8s_namespace, &ends.dst_k8s_name);
+    let known = source.is_some() || destination.is_some();
+    let mut words = known.then(|| {
+        let [source, destination] = [source, destination].map(|name| name.unwrap_or_else(|| "?".to_owned()));
+        format!("{source} > {destination}")
+    })?;
+    if let Some(service) = ends.service() {
+        words.push_str(&format!(" through {}/{}", service.namespace, service.name));
+    }
+    Some(words)
 }
 
 fn seconds(out: &mut Vec<u8>, ns: u64) {
