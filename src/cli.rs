@@ -5,6 +5,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 mod capture;
 mod cluster;
+mod convert;
 mod features;
 mod filter;
 mod help;
@@ -16,6 +17,7 @@ mod wireshark;
 
 pub use capture::{CaptureArgs, CaptureOutput, Copy, FlowsArgs, Output, PacketsArgs, TcAttach};
 pub use cluster::{AttachArgs, CleanupArgs, ClusterArgs, CopyArgs, DryRun, FollowArgs, StopArgs};
+pub use convert::{AnonymizeArgs, ConvertArgs, To};
 pub use features::FeatureArgs;
 pub use filter::{FilterArgs, groups};
 pub use kube::KubeArgs;
@@ -101,6 +103,9 @@ pub enum Command {
     /// Show a saved capture (.json, .db, .pcapng) in the same table
     #[command(before_help = help::VIEW, help_template = help::TEMPLATE, term_width = 80)]
     View(Box<ViewArgs>),
+    /// Turn a saved capture into another file: filter, merge, anonymize
+    #[command(before_help = help::CONVERT, help_template = help::TEMPLATE, term_width = 80)]
+    Convert(Box<ConvertArgs>),
     /// Open the table of a capture that runs on the cluster
     #[command(before_help = help::ATTACH, after_help = help::KUBE, help_template = help::TEMPLATE, term_width = 80)]
     Attach(Box<AttachArgs>),

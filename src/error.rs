@@ -12,6 +12,8 @@ pub mod exit {
     pub const USAGE: u8 = 2;
     /// Done or failed, but something of the capture is left on the cluster, or may be; the message names it.
     pub const LEFT: u8 = 3;
+    /// Done, but something of an input could not be read and is not in the result; the message says what.
+    pub const INCOMPLETE: u8 = 4;
     /// Interrupted before there was data.
     pub const INTERRUPTED: u8 = 130;
 }

@@ -8,8 +8,10 @@ mod capture;
 pub mod cli;
 mod cluster;
 mod completion;
+mod convert;
 pub mod error;
 mod extcap;
+mod keylog;
 mod local;
 mod log;
 pub mod marks;
@@ -123,6 +125,7 @@ fn dispatch(command: Command, matches: Option<&ArgMatches>, context: &Context) -
             capture::run(&request, &args.kube, context)
         }
         Command::View(args) => view::run(&args, &groups(), context),
+        Command::Convert(args) => convert::run(&args, context),
         Command::Wireshark(args) => wireshark::run(args),
         Command::Version => version::print(),
         Command::Completion { shell } => completion::print(shell),

@@ -50,6 +50,12 @@ pub enum OpenError {
         /// What was expected.
         why: String,
     },
+    /// It is a database, and not a file.
+    #[error("{path} is a SQLite database, which can be read from a file only")]
+    NeedsFile {
+        /// What it was.
+        path: PathBuf,
+    },
     /// It was a capture once.
     #[error("{path} is damaged: {what}")]
     Damaged {
@@ -116,6 +122,36 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
         None if head.is_empty() => Err(at.foreign("it is empty")),
         None => Err(at.foreign("it is neither JSON, SQLite, pcapng nor pcap")),
     }
+}
+
+/// Reads a capture as it comes, called `name` in messages; nothing is repaired. SQLite cannot be read so.
+///
+/// # Errors
+/// It cannot be read, is no capture, or is damaged at its beginning. One sentence.
+pub fn stream(mut input: Box<dyn io::Read + Send>, name: &Path) -> Result<Opened, OpenError> {
+    let at = At(name.into());
+    let mut head = Vec::new();
+    // No more than it takes: what feeds a pipe may be slow.
+    while recognise(&head).is_none() && (head.len() as u64) < HEAD {
+        let missing = if head.is_empty() { 16 } else { 1 };
+        let read = input.by_ref().take(missing).read_to_end(&mut head).map_err(|error| at.io(error))?;
+        if read == 0 || !head.trim_ascii_start().is_empty() && head.len() >= 16 {
+            break;
+        }
+    }
+    let kind = recognise(&head);
+    if head.is_empty() {
+        return Err(at.foreign("it is empty"));
+    }
+    let input = io::BufReader::with_capacity(1 << 18, io::Cursor::new(head).chain(input));
+    let (kind, mode, batches): (_, _, Batches) = match kind {
+        Some(kind @ FileKind::Json) => (kind, Mode::Flows, Box::new(json::Reader::new(input, at))),
+        Some(kind @ FileKind::Pcapng) => (kind, Mode::Packets, Box::new(pcapng::Reader::new(input, at))),
+        Some(kind @ FileKind::Pcap) => (kind, Mode::Packets, Box::new(pcap::Reader::new(input, at)?)),
+        Some(FileKind::Sqlite) => return Err(OpenError::NeedsFile { path: name.into() }),
+        None => return Err(at.foreign("it is neither JSON, SQLite, pcapng nor pcap")),
+    };
+    Ok(Opened { kind, mode, notices: Vec::new(), batches })
 }
 
 /// Bytes that tell what a file is; JSON may begin with white space.

@@ -10,7 +10,7 @@ use agent_common::{
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let Some((head, frame)) = data.split_first_chunk::<24>() else { return };
+    let Some((head, frame)) = data.split_first_chunk::<32>() else { return };
     let rule = rule(head);
     let layer = if head[23] & 1 == 0 { Layer::Ethernet } else { Layer::Ip };
     let link = parse::link(frame, layer);
@@ -33,10 +33,10 @@ fuzz_target!(|data: &[u8]| {
 });
 
 /// A rule of these bytes.
-fn rule(head: &[u8; 24]) -> Rule {
+fn rule(head: &[u8; 32]) -> Rule {
     let pair = |at: usize| [u16::from(head[at]) << 3, u16::from(head[at + 1]) << 8 | 0xff];
     Rule {
-        conditions: u32::from(head[0]) | u32::from(head[1] & 1) << 8,
+        conditions: u32::from(head[0]) | u32::from(head[1]) << 8,
         action: head[2] % 3,
         proto: head[3],
         family: head[4],
@@ -52,15 +52,26 @@ fn rule(head: &[u8; 24]) -> Rule {
         net_mask: [u32::from(head[19]); 4],
         peer: [u32::from(head[20]); 4],
         peer_mask: [u32::from(head[21]); 4],
+        src: [u32::from(head[22]); 4],
+        src_mask: [u32::from(head[24]); 4],
+        dst: [u32::from(head[25]); 4],
+        dst_mask: [u32::from(head[26]); 4],
+        net_set: u32::from(head[27] & 3),
+        peer_set: u32::from(head[28] & 3),
+        src_set: u32::from(head[29] & 3),
+        dst_set: u32::from(head[30] & 3),
     }
 }
 
 /// The verdict over one rule is the rule's, or the opposite of accepting.
 fn check<A: Address>(rule: &Rule, headers: &Headers<A>, frame: &[u8]) {
     let Some(table) = RuleTable::new(std::slice::from_ref(rule)) else { unreachable!("one rule fits") };
-    let action = verdict(&table, headers, 0);
+    // Every address is in the first set, none in the second.
+    let action = verdict(&table, headers, 0, |_| 1);
     let default = if rule.action == ACTION_ACCEPT { ACTION_REJECT } else { ACTION_ACCEPT };
-    assert_eq!(action, if matches(rule, headers, 0) { rule.action } else { default });
+    let sets = rule.net_set | rule.peer_set | rule.src_set | rule.dst_set;
+    let ends = if sets != 0 && headers.family != 0 { [1; 2] } else { [0; 2] };
+    assert_eq!(action, if matches(rule, headers, ends, 0) { rule.action } else { default });
     assert!(action <= ACTION_OWN);
     let header_len = parse::segment_header_len(frame, headers.l4, headers.selector[1]) as u32;
     let wire = wire_counts(frame.len() as u32, u32::from(headers.selector[0]), header_len, 0);

@@ -118,6 +118,20 @@ profile `netobserv` (columns, colours, names from the file) and a source of
 captures: clusters and this machine in Wireshark's list of interfaces.
 Files that others made or changed stay, unless --force says otherwise.";
 
+pub(super) const CONVERT: &str = "\
+Examples:
+  oc-netobserv convert capture.pcapng flows.db
+  oc-netobserv convert flows.db flows.json --filter 'dst.port = 443'
+  oc-netobserv convert n1.pcapng n2.pcapng both.pcapng --dedup
+  oc-netobserv convert capture.pcapng share.pcapng --anonymize
+  oc-netobserv convert old.pcap - --to json | jq .Bytes
+  oc-netobserv convert capture.pcapng part.pcapng --strip-secrets \\
+    --from-time 2026-06-22T10:11:12Z --to-time 2026-06-22T10:12:00Z
+
+Packets become packets or flow records, flow records flow records; several IN are
+merged in the order of time. What can be read of a damaged file is converted; what
+was left out is said, and the exit code is 4. OUT appears when it is whole.";
+
 pub(super) const COMPLETION: &str = "\
 Examples:
   oc-netobserv completion bash > /etc/bash_completion.d/oc-netobserv

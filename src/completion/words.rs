@@ -118,7 +118,12 @@ fn values(arg: &Arg, prefix: &str, before: &str) -> Wanted {
         "context" => live(Kind::Contexts),
         "cluster" => live(Kind::Clusters),
         "user" => live(Kind::Users),
-        "kubeconfig" | "output_dir" | "certificate_authority" | "client_certificate" | "client_key" => Wanted::Files,
+        "kubeconfig"
+        | "output_dir"
+        | "anonymize_key"
+        | "certificate_authority"
+        | "client_certificate"
+        | "client_key" => Wanted::Files,
         "protocol" => fixed(["TCP", "UDP", "SCTP", "ICMP", "ICMPv6"], prefix, before),
         "direction" => fixed(["Ingress", "Egress"], prefix, before),
         "action" => fixed(["Accept", "Reject"], prefix, before),
@@ -147,7 +152,7 @@ fn positional(command: &Command, prefix: &str) -> Wanted {
         "capture" | "captures" => {
             Wanted::Live { kind: Kind::Captures, prefix: prefix.to_owned(), before: String::new() }
         }
-        "file" => Wanted::Files,
+        "file" | "files" => Wanted::Files,
         "or" if "or".starts_with(prefix) => {
             let help = "begins another rule".to_owned();
             Wanted::Words(vec![Candidate { word: "or".to_owned(), help }])

@@ -3,9 +3,11 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod behaviour;
+mod convert;
 mod help;
 // The name is what `.ci/run` chooses the kernel tier by.
 #[path = "kernel.rs"]
 mod kernel_tier;
 mod run;
+mod wireshark;
 mod wrong;

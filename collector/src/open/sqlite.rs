@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use flow::{Batch, Body, Field, FlowBatch, FlowRecord, Kind, config::Mode};
+use flow::{Batch, Body, Field, FlowBatch, FlowRecord, Kind, Observation, config::Mode};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, types::ValueRef};
 
 use super::{At, FileKind, Numbering, OpenError, Opened, json::last_time, quantity};
@@ -34,6 +34,8 @@ pub(super) fn open(at: &At) -> Result<Opened, OpenError> {
     let node = node(&connection).into();
     let reader = Reader {
         query: query(&columns),
+        // Without the index each page would be a look at all of them.
+        observed: ours && schema::is_indexed(&connection).unwrap_or(false),
         connection,
         columns,
         at: at.clone(),
@@ -107,6 +109,10 @@ fn query(columns: &[Column]) -> String {
     format!("SELECT rowid, {names} FROM flow WHERE rowid > ? ORDER BY rowid LIMIT {ROWS}")
 }
 
+/// Observations of records in a range of numbers.
+const OBSERVED: &str = "SELECT record, node, netns, interface, direction, bytes, packets FROM observation \
+                        WHERE record BETWEEN ? AND ? ORDER BY record LIMIT 262144";
+
 fn node(connection: &Connection) -> String {
     let query = "SELECT value FROM capture WHERE key = 'node'";
     connection.query_row(query, [], |row| row.get(0)).optional().ok().flatten().unwrap_or_default()
@@ -132,6 +138,8 @@ fn repair(connection: &Connection, at: &At, left_wal: bool) -> Result<Option<Str
 struct Reader {
     connection: Connection,
     query: String,
+    /// There are observations that can be read beside the records.
+    observed: bool,
     columns: Vec<Column>,
     at: At,
     numbering: Numbering,
@@ -142,11 +150,11 @@ struct Reader {
 }
 
 impl Reader {
-    /// Up to [`ROWS`] rows as records; none at the end.
-    fn page(&mut self) -> rusqlite::Result<(usize, Vec<FlowRecord>)> {
+    /// Up to [`ROWS`] rows as records, with what was observed of them; none at the end.
+    fn page(&mut self) -> rusqlite::Result<(usize, FlowBatch)> {
         let mut statement = self.connection.prepare_cached(&self.query)?;
         let mut rows = statement.query([self.after])?;
-        let (mut count, mut records) = (0, Vec::new());
+        let (mut count, mut records, mut numbers) = (0, Vec::new(), Vec::new());
         while let Some(row) = rows.next()? {
             self.after = row.get(0)?;
             count += 1;
@@ -156,11 +164,39 @@ impl Reader {
                 .enumerate()
                 .filter_map(|(n, column)| Some((column.field.name(), convert(column, row.get_ref(n + 1).ok()?)?)));
             match value::record(values) {
-                Some(record) => records.push(record),
+                Some(record) => {
+                    records.push(record);
+                    numbers.push(self.after);
+                }
                 None => self.unreadable += 1,
             }
         }
-        Ok((count, records))
+        let observations = if self.observed { self.observations(&numbers)? } else { Vec::new() };
+        Ok((count, FlowBatch { records, observations }))
+    }
+
+    /// What was observed of the rows of these numbers, which ascend.
+    fn observations(&self, numbers: &[i64]) -> rusqlite::Result<Vec<Observation>> {
+        let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else { return Ok(Vec::new()) };
+        let mut statement = self.connection.prepare_cached(OBSERVED)?;
+        let mut rows = statement.query([first, last])?;
+        let mut observations = Vec::new();
+        while let Some(row) = rows.next()? {
+            let Ok(record) = numbers.binary_search(&row.get(0)?) else { continue };
+            let text = |n| row.get::<_, String>(n).map_or_else(|_| "".into(), Arc::<str>::from);
+            // Written with a sign; see the INSERT.
+            let number = |n| row.get::<_, i64>(n).unwrap_or(0) as u64;
+            observations.push(Observation {
+                record: record as i32,
+                node: Some(text(1)),
+                netns: text(2),
+                interface: text(3),
+                direction: number(4) as u8,
+                bytes: number(5),
+                packets: number(6),
+            });
+        }
+        Ok(observations)
     }
 }
 
@@ -187,7 +223,7 @@ impl Iterator for Reader {
         if self.done {
             return None;
         }
-        let (count, records) = match self.page() {
+        let (count, flows) = match self.page() {
             Ok(page) => page,
             Err(error) => {
                 self.done = true;
@@ -195,9 +231,8 @@ impl Iterator for Reader {
             }
         };
         self.done = count < ROWS;
-        let time_ns = last_time(&records);
-        let body = Body::Flows(FlowBatch { records, observations: Vec::new() });
-        let mut batch = self.numbering.batch(&self.node, time_ns, body);
+        let time_ns = last_time(&flows.records);
+        let mut batch = self.numbering.batch(&self.node, time_ns, Body::Flows(flows));
         if self.done && self.unreadable > 0 {
             let words = format!("{} could not be read and left out", quantity(self.unreadable, "row"));
             batch.notices.push(words.into());
