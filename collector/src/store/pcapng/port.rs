@@ -2,7 +2,7 @@
 //!
 //! An interface gets a block when its first packet comes, and a new one when it is announced again as something else.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use flow::{Clock, Interface, InterfaceCounts, LinkType};
 
@@ -12,11 +12,16 @@ use crate::{about::About, annotation};
 /// Longest packet that Wireshark takes (WTAP_MAX_PACKET_SIZE_STANDARD); longer ones are cut there.
 pub(super) const MAX_CAPLEN: usize = 262_144;
 
+/// Numbers of interfaces below this are looked up without a search; memory is taken for as many.
+const NEAR: usize = 4096;
+
 /// What is known of one agent.
 #[derive(Debug, Default)]
 pub(super) struct Node {
-    /// By their number there.
+    /// By their number there, which counts up from 0.
     ports: Vec<Option<Port>>,
+    /// Those whose number is far from it: agents count places that are no interface down from the largest.
+    far: BTreeMap<u32, Option<Port>>,
     /// How its clock stood when that was last told.
     pub(super) clock: Option<Clock>,
 }
@@ -50,6 +55,9 @@ impl Node {
 
     fn slot(&mut self, id: u32) -> &mut Option<Port> {
         let n = id as usize;
+        if n >= NEAR {
+            return self.far.entry(id).or_default();
+        }
         if self.ports.len() <= n {
             self.ports.resize_with(n + 1, || None);
         }
@@ -58,7 +66,7 @@ impl Node {
 
     /// All interfaces that are known.
     pub(super) fn ports(&mut self) -> impl Iterator<Item = &mut Port> {
-        self.ports.iter_mut().flatten()
+        self.ports.iter_mut().chain(self.far.values_mut()).flatten()
     }
 
     /// Takes an announcement. If the interface had another name or place, what follows gets a new block.
