@@ -28,7 +28,7 @@ use crate::{
         signals::{Interrupts, Level},
     },
     error::{Error, Outcome, exit},
-    local,
+    keylog, local,
     plan::{
         Show,
         cluster::Request,
@@ -43,6 +43,7 @@ use crate::{
 mod attached;
 mod dry;
 mod identity;
+mod save;
 mod table;
 mod words;
 
@@ -69,6 +70,9 @@ async fn capture(request: &Request, kube: &KubeArgs, context: &Context) -> Outco
     let interrupts = Interrupts::watch().map_err(|error| Error::failed(format!("cannot watch signals: {error}")))?;
     if let Some(dir) = &request.plan.output_dir {
         local::directory::check(dir)?;
+    }
+    if let Some(keylog) = &request.plan.keylog {
+        keylog::check(keylog)?;
     }
     if request.plan.wireshark {
         wireshark::live::find()?;
@@ -236,7 +240,7 @@ impl Run<'_> {
             follow_bytes: 0,
         };
         let news = (plan.show != Show::Table).then_some(self.context.report);
-        Stream::open(options, stop.clone(), news).map(Some)
+        Stream::open(options, plan.keylog.as_deref(), stop.clone(), news).map(Some)
     }
 
     /// Until the end is asked for, here or there.
@@ -247,6 +251,7 @@ impl Run<'_> {
                 None => std::future::pending().await,
             }
         };
+        let saves = save::on_signals(&self.remote, self.request.plan.config.ring.is_some());
         if self.request.plan.show == Show::Table {
             // A stream that fails leaves the table alone: what did not come as it ran is copied at the end.
             let beside = async {
@@ -256,12 +261,14 @@ impl Run<'_> {
                 std::future::pending::<()>().await;
             };
             return tokio::select! {
+                () = saves => Ok(()),
                 shown = table::show(&self.remote, &["--session", "home", "--owner"], &self.interrupts, self.context) => shown.map(drop),
                 () = beside => Ok(()),
             };
         }
         tokio::select! {
             ended = follow => ended,
+            () = saves => Ok(()),
             () = self.interrupts.reached(Level::Stop) => Ok(()),
             () = requested(stop) => Ok(()),
         }
@@ -337,6 +344,12 @@ impl Run<'_> {
         };
         if self.request.plan.ask && !ask().await {
             return Ok(None);
+        }
+        if self.request.plan.keylog.is_some() {
+            self.context.report.notice(
+                "not everything came home as it ran, so the file is copied, without the keys of --tls-keylog; \
+                 editcap --inject-secrets tls,KEYLOG FILE NEW puts them in",
+            );
         }
         let source = self.remote.files();
         let copied = tokio::select! {

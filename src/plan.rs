@@ -12,7 +12,7 @@ use std::{
 use collector::Format;
 use flow::{
     CaptureConfig, Feature, Filter, Own, Rules,
-    config::{Limits, Mode, NetNs, TcAttach},
+    config::{Limits, Mode, NetNs, PacketFiles, TcAttach},
     filter::SetSource,
     rules::Options,
     show::escape,
@@ -29,8 +29,10 @@ use crate::{
 pub mod cluster;
 pub mod facts;
 mod images;
+mod keys;
 pub mod objects;
 mod patterns;
+mod recorder;
 mod selector;
 pub(crate) mod wanted;
 mod words;
@@ -94,7 +96,8 @@ pub struct Plan {
     pub notices: Vec<String>,
 }
 
-const DEFAULT_DIR: &str = "./output";
+/// Where files go if nothing else is said.
+pub(crate) const DEFAULT_DIR: &str = "./output";
 
 /// The plan of `flows --local`.
 ///
@@ -140,12 +143,10 @@ fn packets_anywhere(args: &PacketsArgs, groups: &[Options], around: &Surrounding
     plan.config.snaplen = args.snaplen;
     plan.config.buffer_size = args.buffer_size;
     plan.config.files = args.pcapng.files();
-    plan.config.ring = args.pcapng.ring;
-    plan.config.trigger.clone_from(&args.pcapng.trigger);
-    plan.config.tls_keys = args.pcapng.enable_tls_keys == Some(true);
-    plan.config.key_owners.processes.clone_from(&args.pcapng.tls_keys_process);
-    plan.keylog.clone_from(&args.pcapng.tls_keylog);
+    several_files(&plan)?;
+    keys::add(&mut plan, &args.pcapng)?;
     plan.add(&args.features, &wanted::filter(&args.language, &args.objects)?);
+    recorder::add(&mut plan, &args.pcapng)?;
     if plan.config.rules.is_empty() && !plan.config.drops_only {
         plan.notices.push(unfiltered(args.snaplen));
     }
@@ -220,6 +221,7 @@ fn local_only(cluster: &ClusterArgs, kube: &KubeArgs, capture: &CaptureArgs, pla
             "-o yaml: goes with --dry-run=client on a cluster; with --local allowed are json and wide",
         ));
     }
+    recorder::local_only(plan)?;
     match cluster.typed().or_else(|| kube.typed()) {
         None => Ok(()),
         Some(option) => Err(Error::usage(format!(

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IsTerminal as _},
+    path::Path,
     sync::{Arc, mpsc},
     thread,
     time::Duration,
@@ -22,6 +23,7 @@ use crate::{
     local::Signals,
     log::Aside,
     plan::{self, rules_in_words},
+    version::VERSION,
 };
 
 mod filter;
@@ -68,7 +70,21 @@ fn what(args: &ViewArgs, groups: &[Options], language: &flow::Filter) -> String 
 }
 
 fn setup(mode: flow::config::Mode, context: &Context) -> tui::TableSetup {
-    tui::TableSetup { colour: context.colour.on(true), ..tui::TableSetup::new(mode, tui::Source::File) }
+    let export = writes();
+    tui::TableSetup { colour: context.colour.on(true), export, ..tui::TableSetup::new(mode, tui::Source::File) }
+}
+
+/// Packets of the table go to `output` here, as those of a capture would.
+#[cfg(target_os = "linux")]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere there is none")]
+fn writes() -> Option<tui::Export> {
+    let exporter = collector::Exporter::of_file(VERSION, Path::new(plan::DEFAULT_DIR));
+    Some(Box::new(move |rows, opened| crate::local::recorder::write(&exporter, rows, opened)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn writes() -> Option<tui::Export> {
+    None
 }
 
 fn print(batches: impl Iterator<Item = Result<Batch, OpenError>>, format: Format, stop: &Stop) -> Outcome {

@@ -1,16 +1,17 @@
 //! The capture itself, from the last check to the last message: agent and collector in this process.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, thread, time::Duration};
 
 use agent::{Agent, AgentError};
 use collector::{Collector, Feed, Options, Started, Status, Stdout, Summary};
 use flow::{Reason, Stop};
 use log::info;
 
-use super::{Signals, directory, files, summary, table};
+use super::{Signals, directory, files, recorder::Recording, summary, table};
 use crate::{
     Context,
     error::{Error, Outcome, exit},
+    keylog::Keylog,
     plan::{Plan, Show},
     report,
     version::VERSION,
@@ -68,34 +69,57 @@ struct Capture {
     collector: Collector,
     feed: Option<Feed>,
     status: Status,
+    keylog: Option<Keylog>,
+    recording: Recording,
 }
 
 impl Capture {
     fn start(plan: &Plan, context: &Context, stop: &Stop) -> Result<Self, Error> {
         let options = options(plan, context);
         let started = collector::start(options, stop.clone()).map_err(Error::failed)?;
-        let Started { input, hub, status, collector } = started;
+        let Started { input, hub, status, recorder, collector } = started;
+        let recording =
+            Recording::of(plan, recorder).map_err(|error| Error::failed(format!("cannot watch SIGUSR1: {error}")))?;
         // From the start, so that the table misses nothing.
         let feed = (plan.show == Show::Table).then(|| hub.view());
-        match agent::start(plan.config.clone(), Box::new(input), stop.clone()) {
-            Ok(agent) => Ok(Self { agent, collector, feed, status }),
+        // What it holds already comes before the first packet.
+        let keylog = plan.keylog.as_deref().map(|path| Keylog::follow(path, input.clone())).transpose();
+        let begun = keylog.and_then(|keylog| {
+            let agent = agent::start(plan.config.clone(), Box::new(input), stop.clone());
+            agent.map(|agent| (agent, keylog)).map_err(|error| failure(&error))
+        });
+        match begun {
+            Ok((agent, keylog)) => Ok(Self { agent, collector, feed, status, keylog, recording }),
             Err(error) => {
                 // The files hold nothing: a command that did not work leaves nothing behind.
                 files::remove(&collector.finish(), plan.output_dir.as_deref());
-                Err(failure(&error))
+                Err(error)
             }
         }
     }
 
-    /// Shows what was asked for until the end is requested.
+    /// Shows what was asked for until the end is requested, and sees to recordings.
     fn show(&self, plan: &Plan, context: &Context, stop: &Stop) -> Result<(), Error> {
+        let say = |words: &str| match self.feed {
+            Some(_) => self.status.notice(words.into()),
+            None => context.report.notice(words),
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| self.recording.run(&self.agent, stop, &say));
+            self.look_on(plan, context, stop)
+        })
+    }
+
+    fn look_on(&self, plan: &Plan, context: &Context, stop: &Stop) -> Result<(), Error> {
         let Some(feed) = &self.feed else {
             context.report.notice(&attached(&self.agent, plan));
             self.wait(stop);
             return Ok(());
         };
         let watch = || self.watch(stop);
-        let shown = table::run(plan, context, &table::Sources { feed, status: &self.status, watch: &watch }, stop);
+        let (status, recorder) = (&self.status, self.recording.recorder());
+        let sources = table::Sources { feed, status, recorder, watch: &watch };
+        let shown = table::run(plan, context, &sources, stop);
         // Nobody looks any more, whatever the reason.
         stop.request(Reason::User);
         shown
@@ -123,10 +147,13 @@ impl Capture {
         }
     }
 
-    /// The agent first, so that what it still has reaches the files.
+    /// Keys first, then the agent, so that what it still has reaches the files behind them.
     fn finish(self) -> (Summary, Option<AgentError>) {
-        let Self { agent, collector, feed, status: _ } = self;
+        let Self { agent, collector, feed, status: _, keylog, recording: _ } = self;
         drop(feed);
+        if let Some(keylog) = keylog {
+            keylog.finish();
+        }
         let failed = agent.finish().err();
         (collector.finish(), failed)
     }

@@ -11,7 +11,7 @@ use std::{
 
 use channel::server::{self, AgentInfo, Server};
 use collector::{Hub, Options, Origin, Started, Status, Stdout, session};
-use flow::{CaptureConfig, Feature, Own, Reason, Stop};
+use flow::{CaptureConfig, Feature, Own, Reason, Stop, config::Mode};
 use log::{info, warn};
 use names::{Names, Watches};
 use tokio::runtime::Runtime;
@@ -65,7 +65,8 @@ pub(crate) fn run() -> Outcome {
         // The container was started again after the end: only files and the summary are left to serve.
         Some(summary) => {
             stop.request(Reason::User);
-            serve(&settings, Hub::ended(), Status::ended(summary), &Visits::new(0), &stop)?
+            let handler = Visits::new(0).handler(stop.clone(), None);
+            serve(&settings, Hub::ended(), Status::ended(summary), Box::new(handler))?
         }
         None => capture(&settings, &place, &client, &runtime, &stop, &terminate)?,
     };
@@ -84,15 +85,17 @@ fn capture(
 ) -> Result<session::Server, Error> {
     let (names, _watches) = names(settings, client, runtime)?;
     let started = collector::start(options(settings, &names), stop.clone()).map_err(Error::failed)?;
-    let Started { input, hub, status, collector } = started;
+    let Started { input, hub, status, recorder, collector } = started;
     let rules = settings.config.rules.clone();
     let selected = Selected::new(rules, settings.sets.clone(), &settings.default_namespace, names.clone());
     let server = listen(settings, place, &selected, input.clone())?;
     let visits = Visits::new(settings.sets.len());
-    let session = serve(settings, hub, status.clone(), &visits, stop)?;
+    let handler = visits.handler(stop.clone(), Some(recorder.clone()));
+    let session = serve(settings, hub, status.clone(), Box::new(handler))?;
     info!("capturing {}", settings.what);
     let (server_of, status_of) = (server.clone(), status.clone());
-    let parts = Parts { server: server_of, input, status: status_of, visits, names, selected, stop: stop.clone() };
+    let parts =
+        Parts { server: server_of, input, status: status_of, visits, names, selected, recorder, stop: stop.clone() };
     let mut supervisor = Supervisor::new(settings, &place.node, place.address, parts);
     while !stop.requested() && !terminate.requested() {
         supervisor.step();
@@ -145,10 +148,12 @@ fn names(settings: &Settings, client: &kube::Client, runtime: &Runtime) -> Resul
     Ok((names, watches))
 }
 
-/// Whether anything is asked of labels and containers: by the kernel's sets, by the rest of the filter, or by records of processes.
+/// Whether anything is asked of labels and containers: by the kernel's sets, by the rest of the filter, by records of processes, or by
+/// the interfaces of packets, which bear the labels of their pods.
 fn looks_for_objects(settings: &Settings) -> bool {
-    let CaptureConfig { after, features, .. } = &settings.config;
-    !settings.sets.is_empty() || after.is_some() || features.contains(&Feature::Process)
+    let CaptureConfig { after, features, mode, .. } = &settings.config;
+    let is_asked = !settings.sets.is_empty() || after.is_some();
+    is_asked || features.contains(&Feature::Process) || *mode == Mode::Packets
 }
 
 fn options(settings: &Settings, names: &Names) -> Options {
@@ -189,8 +194,7 @@ fn serve(
     settings: &Settings,
     hub: Hub,
     status: Status,
-    visits: &Visits,
-    stop: &Stop,
+    handler: Box<dyn session::Handler>,
 ) -> Result<session::Server, Error> {
     let about = session::About {
         capture: settings.id.clone(),
@@ -201,7 +205,6 @@ fn serve(
         interval: settings.config.cache_active_timeout,
         features: settings.config.features.clone(),
     };
-    let handler = Box::new(visits.handler(stop.clone()));
     let server = session::Server::start(Path::new(paths::SOCKET), about, hub, status, handler);
     server.map_err(|error| Error::failed(format!("cannot listen at {}: {error}", paths::SOCKET)))
 }

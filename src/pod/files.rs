@@ -104,7 +104,11 @@ fn walk(dir: &Path, below: &str, depth: usize, files: &mut Vec<Listed>) -> io::R
         if kind.is_dir() && depth > 0 {
             walk(&entry.path(), &path, depth - 1, files)?;
         } else if kind.is_file() {
-            files.push(look(&entry.path(), path)?);
+            match look(&entry.path(), path) {
+                // A newer one took its place meanwhile (`--files`).
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                listed => files.push(listed?),
+            }
         }
     }
     Ok(())

@@ -117,7 +117,7 @@ fn an_answer_of_dns_saves_what_came_before_it() {
     let _turn = need::beside_others().unwrap();
     let pair = Pair::new(182).unwrap();
     pair.silence().unwrap();
-    let capture = packets().of(&pair.a, "a0").arg("--ring").arg("4s").arg("--trigger").arg("drop or dns.rcode = ServFail");
+    let capture = packets().of(&pair.a, "a0").arg("--ring").arg("4s").arg("--trigger").arg("drop.cause = NEVER or dns.rcode = ServFail");
     let mut capture = capture.start().unwrap();
     send(&pair, 7000, 300);
     let server = pair.b.run(|| Ok(UdpSocket::bind("0.0.0.0:53")?)).unwrap();
