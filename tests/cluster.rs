@@ -43,6 +43,7 @@ fn shop() -> Shop {
 // The name is what `.ci/run` chooses this tier by.
 #[path = "cluster"]
 mod cluster_tier {
+    mod clocks;
     mod ends;
     mod features;
     mod flows;
@@ -50,6 +51,7 @@ mod cluster_tier {
     mod many;
     mod openshift;
     mod packets;
+    mod recorder;
     mod refusals;
     mod rights;
     mod table;
