@@ -55,6 +55,9 @@ const MODULES: &[&str] = &[
     "xfrm_user",
     "authenc",
     "echainiv",
+    "jitterentropy_rng",
+    "sha512_generic",
+    "drbg",
     "psample",
     "act_sample",
     "cls_matchall",
@@ -62,7 +65,7 @@ const MODULES: &[&str] = &[
 /// Tools of the tests, with the libraries they need.
 const TOOLS: &[&str] = &[
     "bash", "ip", "tc", "ethtool", "tcpdump", "tshark", "capinfos", "bpftool", "tmux", "jq", "sqlite3", "ping",
-    "setpriv", "stty", "wg", "nft", "nstat", "ss", "openssl", "unshare",
+    "setpriv", "stty", "wg", "nft", "nstat", "ss", "openssl", "unshare", "python3",
 ];
 /// Data files that some of them read.
 const DATA: &[&str] = &[
@@ -141,11 +144,21 @@ pub(super) fn root(cache: &Path, programs: &[PathBuf]) -> Result<PathBuf> {
     for path in DATA.iter().map(Path::new).filter(|path| path.exists()) {
         copy(path, &tree.join(path.strip_prefix("/")?))?;
     }
+    for path in python()? {
+        copy(&path, &tree.join(path.strip_prefix("/")?))?;
+    }
     for program in programs {
         copy(program, &tree.join(inside(program).strip_prefix("/")?))?;
     }
     script(&tree.join("usr/sbin/init"), INIT)?;
     disk(cache, &tree)
+}
+
+/// The libraries of Python, of every version that is here.
+fn python() -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir("/usr/lib")?.collect::<Result<Vec<_>, _>>()?;
+    let is_python = |path: &PathBuf| path.to_string_lossy().starts_with("/usr/lib/python3.");
+    Ok(entries.iter().map(fs::DirEntry::path).filter(is_python).collect())
 }
 
 /// The tools that are here, and every library that the loader names for them.
