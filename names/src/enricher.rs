@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
-use flow::{Batch, Body, Enrich, FlowRecord};
+use flow::{Batch, Body, Enrich, FlowRecord, Interface, Place};
 
 use crate::world::{
     World,
@@ -44,21 +44,21 @@ impl Enricher {
 
 impl Enrich for Enricher {
     fn enrich(&mut self, batch: &mut Batch) {
-        let Body::Flows(flows) = &mut batch.body else { return };
         let Self { world, rooms } = self;
         let world = world.read().unwrap_or_else(PoisonError::into_inner);
         let made_ms = batch.time_ns / 1_000_000;
-        let address = flows.records.first().and_then(|record| record.agent_ip);
-        let observer = world.observer(&batch.node, address);
-        for record in &mut flows.records {
-            let when = when(record).unwrap_or(When { start: made_ms, end: made_ms });
-            let ends = ends_of(&world, record, when);
-            let ends = rooms.correct(&world, &batch.node, record, ends, when);
-            name(&world, record, observer, ends);
-            translated(&world, record, when);
-            if world.with_policies && record.pkt_drop_packets.is_some() {
-                record.pkt_drop_likely_cause = world.likely_cause(record, when).map(Arc::from);
+        match &mut batch.body {
+            Body::Flows(flows) => {
+                let address = flows.records.first().and_then(|record| record.agent_ip);
+                let mut naming =
+                    Naming { observer: world.observer(&batch.node, address), world: &world, rooms, made_ms };
+                flows.records.iter_mut().for_each(|record| naming.name(&batch.node, record));
             }
+            Body::Packets(packets) => {
+                let mut naming = Naming { observer: world.observer(&batch.node, None), world: &world, rooms, made_ms };
+                packets.ends.iter_mut().for_each(|ends| naming.name(&batch.node, Arc::make_mut(ends)));
+            }
+            Body::None => {}
         }
     }
 
@@ -70,6 +70,35 @@ impl Enrich for Enricher {
             address.is_some_and(|address| world.may_be_pod(address) && unknown(address))
         };
         open(record.src_addr, record.src_mac) || open(record.dst_addr, record.dst_mac)
+    }
+
+    fn place(&self, node: &str, interface: &Interface, address: IpAddr, time_ms: u64) -> Option<Place> {
+        let place = self.world().place(node, address, When { start: time_ms, end: time_ms })?;
+        // In the pod's own namespace the interface says its name itself.
+        Some(if interface.leads_out { place } else { Place { interface: Arc::clone(&interface.name), ..place } })
+    }
+}
+
+/// What naming needs to know of a batch.
+struct Naming<'a> {
+    world: &'a World,
+    rooms: &'a mut Rooms,
+    observer: Option<u32>,
+    /// When the batch was made, ms since the epoch.
+    made_ms: u64,
+}
+
+impl Naming<'_> {
+    fn name(&mut self, node: &Arc<str>, record: &mut FlowRecord) {
+        let Self { world, observer, made_ms, .. } = *self;
+        let when = when(record).unwrap_or(When { start: made_ms, end: made_ms });
+        let ends = ends_of(world, record, when);
+        let ends = self.rooms.correct(world, node, record, ends, when);
+        name(world, record, observer, ends);
+        translated(world, record, when);
+        if world.with_policies && record.pkt_drop_packets.is_some() {
+            record.pkt_drop_likely_cause = world.likely_cause(record, when).map(Arc::from);
+        }
     }
 }
 

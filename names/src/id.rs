@@ -21,6 +21,14 @@ impl Uid {
     }
 }
 
+impl fmt::Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d] =
+            [96, 80, 64, 48].map(|shift| self.0 >> shift & if shift == 96 { 0xffff_ffff } else { 0xffff });
+        write!(f, "{a:08x}-{b:04x}-{c:04x}-{d:04x}-{:012x}", self.0 & 0xffff_ffff_ffff)
+    }
+}
+
 fn hex(byte: u8) -> Option<u128> {
     char::from(byte).to_digit(16).map(u128::from)
 }

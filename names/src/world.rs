@@ -23,6 +23,7 @@ pub(crate) mod find;
 pub(crate) mod list;
 mod nodes;
 pub(crate) mod owners;
+mod place;
 mod pods;
 mod policies;
 pub(crate) mod relist;

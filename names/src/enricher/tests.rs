@@ -226,3 +226,26 @@ fn speed_of_naming_with_2000_pods() {
     println!("pending: {} ns a record, {pending} pending", began.elapsed().as_nanos() / 1_000);
     assert_eq!(names.list(Kind::Pod).len(), 2_002);
 }
+
+#[test]
+fn ends_of_packets_are_named_as_flows_are() {
+    let names = names();
+    let ends = vec![Arc::new(record("10.244.1.6", "10.96.0.9")), Arc::new(record("10.244.1.6", "10.244.2.7"))];
+    let body = Body::Packets(flow::PacketBatch { ends, ..flow::PacketBatch::default() });
+    let mut batch = Batch { body, ..batch("n1", Vec::new()) };
+    names.enricher().enrich(&mut batch);
+    let Body::Packets(packets) = batch.body else { unreachable!() };
+    let told = |at: usize| (packets.ends[at].dst_k8s_type.as_deref(), packets.ends[at].dst_k8s_name.as_deref());
+    assert_eq!((told(0), told(1)), ((Some("Service"), Some("web")), (Some("Pod"), Some("server"))));
+    assert_eq!(packets.ends[0].src_k8s_name.as_deref(), Some("client"));
+}
+
+#[test]
+fn an_interface_in_the_pod_s_own_namespace_keeps_its_name() {
+    let enricher = names().enricher();
+    let own = Interface { name: "net7".into(), netns: "blue".into(), ..Interface::default() };
+    let outside = Interface { name: "veth0c".into(), leads_out: true, ..Interface::default() };
+    let inside = |interface| enricher.place("n1", interface, ip("10.244.1.6"), T0 + 5).map(|place| place.interface);
+    assert_eq!([inside(&own), inside(&outside)], [Some("net7".into()), Some("eth0".into())]);
+    assert_eq!(enricher.place("n1", &outside, ip("10.244.2.7"), T0 + 5), None, "a pod of another node");
+}

@@ -159,6 +159,12 @@ impl<'w> Found<'w> {
         self.thing.uid
     }
 
+    /// Its labels as `key=value,...`, if they are kept.
+    pub(crate) fn labels(&self) -> String {
+        let labels = self.thing.details.iter().flat_map(|details| &details.labels);
+        labels.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+    }
+
     /// The number of the network; 0 is the primary one.
     pub(crate) fn network_number(&self) -> u32 {
         self.network
