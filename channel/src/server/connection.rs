@@ -106,7 +106,7 @@ async fn receive(
 }
 
 /// The first questions for the other clock follow each other more closely, so many of them: one of them will have been quick.
-const EAGER: (u32, Duration) = (16, Duration::from_millis(50));
+const EAGER: (u32, Duration) = (32, Duration::from_millis(50));
 
 /// Says what there is to say, and asks for the other clock at least every [`HEARTBEAT`].
 async fn transmit(

@@ -1,10 +1,10 @@
 //! How far another clock is ahead of ours, by exchanges of stamps (RFC 5905, section 8). Pure.
 
-/// Two clocks drift apart by at most so much: a tenth of a millisecond a second. RFC 5905 reckons with 15 ppm of clocks that
-/// are disciplined; these may not be, and what is wrong here is a wrong order of packets.
-const DRIFT_PPM: u64 = 100;
+/// Two clocks drift apart by at most so much (RFC 5905, PHI). Where they do nevertheless, measurements contradict each other,
+/// and the newest counts.
+const DRIFT_PPM: u64 = 15;
 /// How exactly a clock is read, and an anchor taken, ns.
-const READING: u64 = 10_000;
+const READING: i64 = 10_000;
 /// An exchange that took longer tells nothing.
 const LONGEST: u64 = 60_000_000_000;
 
@@ -21,49 +21,52 @@ pub(crate) struct Stamps {
     pub(crate) here: u64,
 }
 
-/// What one exchange says.
+/// What the other clock is ahead by at most, and at least, as of a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Sample {
-    /// When, by our clock.
-    at: u64,
-    /// How far the other clock is ahead.
-    ahead: i64,
-    /// Half of the way there and back, without the time that the other end took: the truth lies within so much.
-    error: u64,
+struct Bounds {
+    most: i64,
+    least: i64,
 }
 
-impl Sample {
+impl Bounds {
+    /// Nothing is heard before it was said: the way there tells the most, the way back the least.
     fn of(stamps: Stamps) -> Option<Self> {
         let there_and_back = stamps.here.checked_sub(stamps.asked)?;
-        let delay = there_and_back.checked_sub(stamps.answered.checked_sub(stamps.heard)?)?;
-        let [asked, heard, answered, here] = [stamps.asked, stamps.heard, stamps.answered, stamps.here].map(i128::from);
-        let ahead = i64::try_from(i128::midpoint(heard - asked, answered - here)).ok()?;
-        (there_and_back <= LONGEST).then_some(Self { at: stamps.here, ahead, error: delay / 2 + READING })
-    }
-
-    /// What the truth may differ by at this moment.
-    const fn error(&self, now: u64) -> u64 {
-        self.error + now.saturating_sub(self.at) / 1_000_000 * DRIFT_PPM
+        let thinks = stamps.answered.checked_sub(stamps.heard)?;
+        let difference = |a: u64, b: u64| i64::try_from(i128::from(a) - i128::from(b)).ok();
+        let most = difference(stamps.heard, stamps.asked)?.checked_add(READING)?;
+        let least = difference(stamps.answered, stamps.here)?.checked_sub(READING)?;
+        (there_and_back <= LONGEST && thinks <= there_and_back).then_some(Self { most, least })
     }
 }
 
-/// The best of all exchanges so far: the one with the shortest way, as long as clocks cannot have drifted further than
-/// what a newer one is worse by. How loaded ends or lines are makes it not worse but older.
+/// The bounds by all exchanges so far: each of the two by the quickest way in its direction, as long as clocks cannot have
+/// drifted further than what newer ones are worse by. A busy line or end makes no bound worse; it only leaves it older.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Estimate(Option<Sample>);
+pub(super) struct Estimate(Option<(Bounds, u64)>);
 
 impl Estimate {
     /// Takes in an exchange; one whose stamps cannot be is left out.
     pub(super) fn add(&mut self, stamps: Stamps) {
-        let Some(new) = Sample::of(stamps) else { return };
-        if self.0.is_none_or(|best| new.error <= best.error(new.at)) {
-            self.0 = Some(new);
-        }
+        let Some(new) = Bounds::of(stamps) else { return };
+        let best = self.bounds(stamps.here).map_or(new, |old| {
+            let both = Bounds { most: old.most.min(new.most), least: old.least.max(new.least) };
+            if both.least <= both.most { both } else { new }
+        });
+        self.0 = Some((best, stamps.here));
     }
 
     /// How far the other clock is ahead, and what that may be wrong by, ns.
     pub(super) fn at(&self, now: u64) -> Option<(i64, u64)> {
-        self.0.map(|best| (best.ahead, best.error(now)))
+        let Bounds { most, least } = self.bounds(now)?;
+        Some((i64::midpoint(least, most), most.abs_diff(least).div_ceil(2)))
+    }
+
+    /// As of now: they were better when they were found.
+    fn bounds(&self, now: u64) -> Option<Bounds> {
+        let (Bounds { most, least }, at) = self.0?;
+        let drift = now.saturating_sub(at).saturating_mul(DRIFT_PPM) / 1_000_000;
+        Some(Bounds { most: most.saturating_add_unsigned(drift), least: least.saturating_sub_unsigned(drift) })
     }
 }
 
@@ -85,22 +88,37 @@ mod tests {
     fn equal_ways_tell_the_truth_and_what_the_other_end_thinks_does_not_matter() {
         let mut estimate = Estimate::default();
         estimate.add(exchange(1000 * MS, 50_000_000, 3 * MS, 700 * MS, 3 * MS));
-        assert_eq!(estimate.at(1706 * MS), Some((50_000_000, 3 * MS + READING)));
+        assert_eq!(estimate.at(1706 * MS), Some((50_000_000, 3 * MS + READING as u64)));
     }
 
     #[test]
-    fn a_quick_exchange_is_kept_among_slow_ones_until_clocks_may_have_drifted_more() {
+    fn the_quickest_way_in_each_direction_counts_until_clocks_may_have_drifted_more() {
         let mut estimate = Estimate::default();
-        estimate.add(exchange(1000 * MS, -7_000_000, MS, 0, MS));
-        for second in 2..10 {
-            estimate.add(exchange(second * 1000 * MS, -7_000_000, 90 * MS, 0, 2 * MS));
-            assert_eq!(estimate.at(0), Some((-7_000_000, MS + READING)));
+        estimate.add(exchange(1000 * MS, -7_000_000, MS, 0, 90 * MS));
+        estimate.add(exchange(1100 * MS, -7_000_000, 90 * MS, 0, MS));
+        let (told, error) = estimate.at(1191 * MS).unwrap();
+        assert!(
+            told.abs_diff(-7_000_000) < 2_000 && error < 2 * MS,
+            "two crooked ones make a straight one: {told} {error}"
+        );
+        // Ten minutes with slow ones only: 9 ms that clocks may have drifted.
+        for second in (2..=600).step_by(2) {
+            estimate.add(exchange(second * 1000 * MS, -7_000_000, 90 * MS, 0, 90 * MS));
         }
-        // 46 ms are worse by 45 ms, which take 450 s at 100 ppm.
-        estimate.add(exchange(400_000 * MS, -7_000_000, 90 * MS, 0, 2 * MS));
-        assert_eq!(estimate.at(0), Some((-7_000_000, MS + READING)));
-        estimate.add(exchange(460_000 * MS, -7_000_000, 90 * MS, 0, 2 * MS));
-        assert_eq!(estimate.at(0), Some((-7_000_000 + 44_000_000, 46 * MS + READING)));
+        let (told, error) = estimate.at(600_000 * MS).unwrap();
+        assert!(told.abs_diff(-7_000_000) < 10_000 && error > 9 * MS && error < 11 * MS, "{told} {error}");
+    }
+
+    #[test]
+    fn clocks_that_drift_more_than_clocks_may_are_followed() {
+        let mut estimate = Estimate::default();
+        for second in 1..100u64 {
+            // 500 ppm.
+            let ahead = second as i64 * 500_000;
+            estimate.add(exchange(second * 1000 * MS, ahead, MS / 10, 0, MS / 10));
+            let (told, error) = estimate.at(second * 1000 * MS).unwrap();
+            assert!(told.abs_diff(ahead) <= error, "{told} {error} {ahead}");
+        }
     }
 
     #[test]
