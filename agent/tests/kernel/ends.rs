@@ -110,12 +110,10 @@ fn kernel_packets_tell_translated_addresses() {
     }
     let mut lab = Lab::new();
     let [a, b, ..] = lab.pair();
-    let rules = format!(
-        "nft add table ip t && nft 'add chain ip t c {{ type nat hook output priority -100 ; }}' && \
-         nft 'add rule ip t c ip daddr 10.9.0.2 tcp dport 7699 dnat to 10.9.0.2:7603'"
-    );
+    let rules = "nft add table ip t && nft 'add chain ip t c { type nat hook output priority -100 ; }' && \
+         nft 'add rule ip t c ip daddr 10.9.0.2 tcp dport 7699 dnat to 10.9.0.2:7603'";
     if Command::new("ip")
-        .args(["netns", "exec", &a, "sh", "-c", &rules])
+        .args(["netns", "exec", &a, "sh", "-c", rules])
         .output()
         .is_ok_and(|done| !done.status.success())
     {
