@@ -262,7 +262,7 @@ impl<R: Read> Packets for Reader<R> {
             ..Batch::bare(node, 0, Body::Packets(packets))
         };
         *batches += 1;
-        (batch.counters.lost_packets, batch.counters.accepted) = (lost, *total + lost);
+        (batch.counters.lost_packets, batch.counters.accepted) = (lost, total.saturating_add(lost));
         batch.notices.extend(notice.filter(|words| !words.is_empty()).map(Arc::from));
         batch
     }

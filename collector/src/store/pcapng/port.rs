@@ -87,9 +87,9 @@ impl Node {
             // An agent that was started again counts from nothing.
             let grown = |new: u64, old: u64| new.checked_sub(old).unwrap_or(new);
             let lost = grown(counts.lost, port.counted.1);
-            port.delivered += grown(counts.delivered, port.counted.0);
-            port.lost += lost;
-            port.untold += lost;
+            port.delivered = port.delivered.saturating_add(grown(counts.delivered, port.counted.0));
+            port.lost = port.lost.saturating_add(lost);
+            port.untold = port.untold.saturating_add(lost);
             port.counted = (counts.delivered, counts.lost);
             port.is_news = true;
         }
@@ -152,7 +152,7 @@ impl Port {
             && let Some(block) = self.block
         {
             // Before a limit cut the data short the agent delivered more than is here.
-            let accepted = self.delivered.max(self.written) + self.lost;
+            let accepted = self.delivered.max(self.written).saturating_add(self.lost);
             let (lost, written) = (self.lost, self.written);
             block::isb(out, block, Statistics { span: (self.began_ns, now_ns), accepted, lost, written });
         }
