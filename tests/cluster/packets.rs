@@ -14,7 +14,7 @@ use lab::{Capture, cluster};
 use crate::{packets, program, shop};
 
 /// Fields of the packets of `file`, a line each; fails on any warning.
-fn tshark(file: &Path, filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
+pub(super) fn tshark(file: &Path, filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
     let mut command = Command::new("tshark");
     command.args(["-r"]).arg(file).args(["-n", "-Y", filter, "-T", "fields"]);
     command.args(fields.iter().flat_map(|field| ["-e", field]));
@@ -27,7 +27,7 @@ fn tshark(file: &Path, filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
 }
 
 /// What capinfos says, by the words before the colon.
-fn capinfos(file: &Path) -> BTreeMap<String, String> {
+pub(super) fn capinfos(file: &Path) -> BTreeMap<String, String> {
     let output = Command::new("capinfos").arg(file).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     let text = String::from_utf8(output.stdout).unwrap();

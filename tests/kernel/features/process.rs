@@ -1,11 +1,11 @@
-//! Processes at the ends of flows: programs with names and numbers of their own, in namespaces of their own.
+//! Processes at the ends of flows and packets: programs with names and numbers of their own, in namespaces of their own.
 
 use std::{
     fs,
     io::{BufRead as _, BufReader, Write as _},
     os::unix::fs::symlink,
     path::PathBuf,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     thread,
     time::Duration,
 };
@@ -15,7 +15,7 @@ use lab::{Netns, Pair, need, needs};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::flows;
+use crate::{flows, packets};
 
 /// A server of TCP and UDP at `port`, or a client that does what it is told line by line: `tcp`, `again`, `udp`, `refused`.
 const PROGRAM: &str = r#"
@@ -231,4 +231,40 @@ fn without_the_option_no_process_is_named() {
     let records = capture.stop().unwrap().files.records().unwrap();
     assert!(records.iter().any(|record| record["SrcPort"] == 40_005));
     assert!(records.iter().all(|record| record.get("SrcProcess").is_none() && record.get("DstPid").is_none()));
+}
+
+#[test]
+fn packets_name_the_processes_at_both_ends_in_their_comments() {
+    needs!("ethtool", "ip", "tshark");
+    if let Some(reason) = missing_python() {
+        return need::skip(&reason);
+    }
+    let _turn = need::beside_others().unwrap();
+    let pair = Pair::new(83).unwrap();
+    let directory = TempDir::new().unwrap();
+    let server = Program::start(&pair.b, &directory, "who-server", &["server", "10.83.0.2", "8080"]).unwrap();
+    let capture = packets().of(&pair.a, "a0").args("--enable-process").start().unwrap();
+    let mut client =
+        Program::start(&pair.a, &directory, "who-client", &["client", "10.83.0.2", "8080", "40006"]).unwrap();
+    client.tell("tcp").unwrap();
+    // Both ends have been heard of by then.
+    thread::sleep(Duration::from_millis(500));
+    client.tell("again").unwrap();
+    let finished = capture.stop().unwrap();
+    assert!(!lab::capture::says(&finished.stderr, "adds to flows"), "{:?}", finished.stderr);
+    let mut tshark = Command::new("tshark");
+    tshark.args(["-n", "-T", "fields", "-e", "tcp.srcport", "-e", "frame.comment", "-Y", "tcp.port == 40006", "-r"]);
+    let text = need::output_of(tshark.arg(finished.files.pcapng().unwrap())).unwrap();
+    let lines: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once('\t')).collect();
+    let [client, server] = [("who-client", &client), ("who-server", &server)].map(|(name, program)| {
+        let pid = program.pid();
+        (format!(" pid={pid} comm={name}"), format!(" dstpid={pid} dstcomm={name}"))
+    });
+    let from = |port: &str| lines.iter().filter(|line| line.0 == port).map(|line| format!("{} ", line.1)).collect();
+    let (there, back): (Vec<String>, Vec<String>) = (from("40006"), from("8080"));
+    assert!(there.len() >= 4 && back.len() >= 3, "{text}");
+    assert!(there.iter().all(|comment| comment.contains(&client.0)), "from the first packet on: {text}");
+    assert!(back.iter().all(|comment| comment.contains(&client.1)), "{text}");
+    assert!(there.last().is_some_and(|comment| comment.contains(&server.1)), "{text}");
+    assert!(back.last().is_some_and(|comment| comment.contains(&server.0)), "{text}");
 }
