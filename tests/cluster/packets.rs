@@ -126,3 +126,52 @@ fn an_idle_cluster_stays_idle() {
 /// Most packets of our own that may be seen: some twenty for each command in the collector's pod, until its connection is
 /// known to be ours.
 const MOST: usize = 120;
+
+/// One request goes through a Service to a pod of the other node: both nodes see it at the pod's interface, on the bridge and at the
+/// uplink, before and after translation, and it is one packet everywhere.
+#[test]
+fn a_packet_has_one_id_names_and_its_service_at_every_point() {
+    needs_cluster!();
+    let shop = shop();
+    let capture = packets().args("--port 80 or --port 8080").start().unwrap();
+    shop.requests(3).unwrap();
+    thread::sleep(Duration::from_secs(3));
+    let finished = capture.stop().unwrap();
+    let file = finished.files.pcapng().unwrap();
+    let client = shop.address("app=client").unwrap();
+    let syns = format!("ip.src == {client} && tcp.flags == 0x002");
+    let fields = ["frame.packet_id", "ip.dst", "frame.comment", "frame.interface_name", "tcp.seq_raw"];
+    let seen = tshark(file, &syns, &fields);
+    let first = seen.first().unwrap();
+    let copies: Vec<_> = seen.iter().filter(|packet| packet[4] == first[4]).collect();
+    let service = shop.service().unwrap();
+    let before = copies.iter().filter(|packet| packet[1] == service).count();
+    assert!(
+        before >= 1 && copies.len() - before >= 4,
+        "before and after translation, at four points at least: {seen:?}"
+    );
+    assert!(copies.iter().all(|packet| packet[0] == first[0] && !packet[0].is_empty()), "{copies:?}");
+    let namespace = shop.namespace();
+    let names = [format!("src={namespace}/client"), format!("svc={namespace}/web")];
+    assert!(copies.iter().all(|packet| names.iter().all(|name| packet[2].contains(name))), "{copies:?}");
+    let ids: BTreeSet<&str> = seen.iter().map(|packet| &*packet[0]).collect();
+    assert_eq!(ids.len(), 3, "each request has its own: {seen:?}");
+    let pod = format!("{namespace}/client:eth0@");
+    assert!(copies.iter().any(|packet| packet[3].starts_with(&pod)), "{copies:?}");
+}
+
+#[test]
+fn dedup_leaves_one_copy_of_each_packet() {
+    needs_cluster!();
+    let shop = shop();
+    let capture = packets().args("--dedup --port 80 or --port 8080").start().unwrap();
+    shop.requests(3).unwrap();
+    thread::sleep(Duration::from_secs(3));
+    let finished = capture.stop().unwrap();
+    let client = shop.address("app=client").unwrap();
+    let syns = format!("ip.src == {client} && tcp.flags == 0x002");
+    let seen = tshark(finished.files.pcapng().unwrap(), &syns, &["frame.packet_id", "ip.dst"]);
+    let service = shop.service().unwrap();
+    assert_eq!(seen.len(), 3, "{seen:?}");
+    assert!(seen.iter().all(|packet| packet[1] == service), "the first in time, before translation: {seen:?}");
+}
