@@ -25,6 +25,8 @@ pub(crate) use error::{CopyError, FileError};
 pub(crate) use place::check;
 
 use bars::Bars;
+use part::Part;
+use place::Place;
 use transfer::Transfer;
 
 /// How long the pod may take to hash its files.
@@ -94,11 +96,33 @@ pub(crate) async fn copy(source: &Source, dir: &Path) -> Result<Copied, CopyErro
     for place in places {
         match (Transfer { source, place: &place, bar: bars.file(&place) }).run(&mut copied.travelled).await {
             Ok(file) => copied.files.push(file),
-            Err(error) => failed.push((place.listed.path.clone(), error)),
+            Err(error) => failed.push((place.clone(), error)),
         }
     }
+    forget_gone(source, &mut failed).await;
     bars.done(&copied);
-    if failed.is_empty() { Ok(copied) } else { Err(CopyError::Incomplete { copied, failed }) }
+    if failed.is_empty() {
+        return Ok(copied);
+    }
+    let failed = failed.into_iter().map(|(place, error)| (place.listed.path, error)).collect();
+    Err(CopyError::Incomplete { copied, failed })
+}
+
+/// Takes out what could not be read because it is not there any more: `--files` deletes the oldest while others are copied. What is here of
+/// it is a beginning only, and goes.
+async fn forget_gone(source: &Source, failed: &mut Vec<(Place, FileError)>) {
+    if !failed.iter().any(|(_, error)| matches!(error, FileError::Remote { .. })) {
+        return;
+    }
+    let Ok(there) = list(source).await else { return };
+    failed.retain(|(place, error)| {
+        let is_there = there.files.iter().any(|file| file.path == place.listed.path);
+        let is_gone = matches!(error, FileError::Remote { .. }) && !is_there;
+        if is_gone {
+            Part::discard(place);
+        }
+        !is_gone
+    });
 }
 
 impl Source {

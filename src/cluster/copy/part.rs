@@ -32,6 +32,11 @@ impl Part {
         fs::metadata(path(place)).map_or(0, |data| data.len().min(place.listed.size))
     }
 
+    /// Removes what is here of a file that will never be whole; if that fails, it stays.
+    pub(super) fn discard(place: &Place) {
+        let _ = fs::remove_file(path(place));
+    }
+
     /// What is here already, or nothing yet.
     pub(super) fn open(place: &Place) -> io::Result<Self> {
         if let Some(dir) = place.path.parent() {
