@@ -25,7 +25,8 @@ fn a_signal_saves_the_rings_of_both_nodes_in_one_file() {
     assert!(String::from_utf8_lossy(&fs::read(file).unwrap()).contains("SIGUSR1"), "why it was saved");
     assert_eq!(capinfos(file)["Strict time order"], "True");
     let seen = tshark(file, "tcp.flags.syn == 1 && tcp.flags.ack == 0", &["frame.interface_name", "tcp.srcport"]);
-    let nodes: BTreeSet<&str> = seen.iter().filter_map(|packet| packet[0].rsplit_once('@')).map(|(_, node)| node).collect();
+    let nodes: BTreeSet<&str> =
+        seen.iter().filter_map(|packet| packet[0].rsplit_once('@')).map(|(_, node)| node).collect();
     assert_eq!(nodes, cluster::nodes().unwrap().iter().map(String::as_str).collect(), "{seen:?}");
     let connections: BTreeSet<&str> = seen.iter().map(|packet| packet[1].as_str()).collect();
     assert!(connections.len() >= 5, "what came before the signal is there: {seen:?}");

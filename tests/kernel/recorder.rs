@@ -2,12 +2,7 @@
 
 use std::{net::UdpSocket, path::PathBuf, process::Command, thread, time::Duration};
 
-use lab::{
-    Pair, Running, Tcpdump, Terminal,
-    files::Pcapng,
-    need, needs, sockets,
-    tcpdump::Taken,
-};
+use lab::{Pair, Tcpdump, Terminal, capture::Running, files::Pcapng, need, needs, sockets, tcpdump::Taken};
 
 use super::terminal::words;
 use crate::{flows, packets};
@@ -25,9 +20,8 @@ fn recordings(directory: &std::path::Path) -> Vec<PathBuf> {
 
 /// Ports and payload lengths of the UDP packets of a file.
 fn datagrams(path: &std::path::Path, port: u16) -> Vec<Taken> {
-    let is_it = |packet: &&Taken| {
-        packet.data.len() > 42 && packet.data[23] == 17 && packet.data[36..38] == port.to_be_bytes()
-    };
+    let is_it =
+        |packet: &&Taken| packet.data.len() > 42 && packet.data[23] == 17 && packet.data[36..38] == port.to_be_bytes();
     Pcapng::read(path).unwrap().packets.into_iter().map(|(packet, _)| packet).filter(|packet| is_it(&packet)).collect()
 }
 
@@ -117,7 +111,12 @@ fn an_answer_of_dns_saves_what_came_before_it() {
     let _turn = need::beside_others().unwrap();
     let pair = Pair::new(182).unwrap();
     pair.silence().unwrap();
-    let capture = packets().of(&pair.a, "a0").arg("--ring").arg("4s").arg("--trigger").arg("drop.cause = NEVER or dns.rcode = ServFail");
+    let capture = packets()
+        .of(&pair.a, "a0")
+        .arg("--ring")
+        .arg("4s")
+        .arg("--trigger")
+        .arg("drop.cause = NEVER or dns.rcode = ServFail");
     let mut capture = capture.start().unwrap();
     send(&pair, 7000, 300);
     let server = pair.b.run(|| Ok(UdpSocket::bind("0.0.0.0:53")?)).unwrap();
@@ -184,8 +183,15 @@ fn a_key_records_the_packets_of_the_selected_flow_and_no_others() {
         talk(length);
         send(&pair, 7003, 100);
     }
-    let theirs: Vec<usize> =
-        tcpdump.stop().unwrap().packets().unwrap().iter().map(|packet| packet.data.len()).filter(|len| *len > 600).collect();
+    let theirs: Vec<usize> = tcpdump
+        .stop()
+        .unwrap()
+        .packets()
+        .unwrap()
+        .iter()
+        .map(|packet| packet.data.len())
+        .filter(|len| *len > 600)
+        .collect();
     assert_eq!(theirs.len(), 6);
     terminal.keys(&["f"]);
     terminal.wait_for("ends here");
