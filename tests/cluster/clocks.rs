@@ -11,7 +11,7 @@ use crate::{packets, shop};
 /// What an agent is told to be ahead, ms.
 const AHEAD: i64 = 50;
 
-/// How far a correction may be from that, ns: as long as the longest way over the channel of a busy machine.
+/// How far a correction may be wrong, ns: as long as the longest way over the channel of a busy machine.
 const NEAR: i64 = 5_000_000;
 
 /// Lets the agent on a node stamp everything too late, by a variable that only tests know; all agents start again.
@@ -36,15 +36,16 @@ fn shift(trace: &Trace, node: &str) {
     .unwrap();
 }
 
-/// `clock.ahead_ns` in the descriptions of interfaces, by node; only what is not 0.
-fn clocks(file: &Path) -> BTreeMap<String, Vec<i64>> {
+/// How clocks of nodes stood by the descriptions of interfaces: ahead and error, ns. The agents had a life before that, too.
+fn clocks(file: &Path) -> BTreeMap<String, Vec<(i64, i64)>> {
     let output = Command::new("capinfos").arg(file).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let mut found: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    let mut found: BTreeMap<String, Vec<(i64, i64)>> = BTreeMap::new();
     for line in text.lines().filter(|line| line.contains("clock.ahead_ns=")) {
-        let value = |key: &str| line.split_once(key).map(|(_, rest)| rest.split([';', ' ']).next().unwrap_or_default());
-        let (Some(node), Some(ahead)) = (value("k8s.node="), value("clock.ahead_ns=")) else { continue };
-        found.entry(node.to_owned()).or_default().extend(ahead.parse::<i64>().ok().filter(|ahead| *ahead != 0));
+        let value = |key: &str| line.split_once(key).and_then(|(_, rest)| rest.split([';', ' ']).next());
+        let number = |key: &str| value(key).and_then(|text| text.parse::<i64>().ok());
+        let (node, clock) = (value("k8s.node=").unwrap(), (number("clock.ahead_ns="), number("clock.error_ns=")));
+        found.entry(node.to_owned()).or_default().push((clock.0.unwrap(), clock.1.unwrap()));
     }
     found
 }
@@ -98,10 +99,11 @@ fn packets_of_a_node_whose_clock_differs_stand_where_they_belong() {
         worst = worst.max(last(0) - first(1)).max(last(1) - first(2));
     }
     eprintln!("{} handshakes, worst {:.0} us out of order; {:?}", handshakes.len(), worst * 1e6, clocks(file));
-    assert!(worst <= 0.0, "a handshake is out of order by {worst} s");
-
     let clocks = clocks(file);
-    let told = &clocks[&nodes[1]];
-    assert!(told.iter().any(|ahead| (ahead - AHEAD * 1_000_000).abs() < NEAR), "{clocks:?}");
-    assert!(clocks.get(&nodes[0]).is_none_or(|others| others.iter().all(|ahead| ahead.abs() < NEAR)), "{clocks:?}");
+    let is_near = |ahead: i64, (told, error): (i64, i64)| (told - ahead).abs() <= error && error < NEAR;
+    assert!(clocks[&nodes[1]].iter().any(|clock| is_near(AHEAD * 1_000_000, *clock)), "{clocks:?}");
+    assert!(clocks[&nodes[0]].iter().all(|clock| is_near(0, *clock)), "{clocks:?}");
+    // No clock is known more exactly than that; without the correction this would be 50 ms.
+    let error: i64 = clocks.values().filter_map(|clocks| clocks.iter().map(|(_, error)| *error).max()).sum();
+    assert!(worst * 1e9 <= error as f64, "a handshake is out of order by {worst} s, {clocks:?}");
 }
