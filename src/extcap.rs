@@ -51,7 +51,9 @@ fn run(words: &[String]) -> Outcome {
             print(&options::reload(option, &values::patient(&source, &call)))
         }
         // What is on standard output is what is wrong with the filter.
-        Wanted::Check(filter) => print(&flow::Filter::parse(filter).err().map(|error| error.to_string()).unwrap_or_default()),
+        Wanted::Check(filter) => {
+            print(&flow::Filter::parse(filter).err().map(|error| error.to_string()).unwrap_or_default())
+        }
         Wanted::Capture { fifo } => capture::run(&source(&call)?, &call, fifo),
     }
 }

@@ -15,6 +15,8 @@ mod folders;
 mod install;
 pub(crate) mod live;
 mod record;
+#[cfg(test)]
+mod tests;
 
 use folders::Folders;
 use install::{Done, Installation};
@@ -47,7 +49,9 @@ fn text(done: &[Done], folders: &Folders) -> String {
         text.push_str(&format!("{what:<12} {}\n", path.display()));
     }
     if done.iter().any(|done| done.what == "installed") {
-        text.push_str("in Wireshark: Edit > Configuration Profiles > netobserv; from a shell: wireshark -C netobserv\n");
+        text.push_str(
+            "in Wireshark: Edit > Configuration Profiles > netobserv; from a shell: wireshark -C netobserv\n",
+        );
     }
     text
 }

@@ -45,7 +45,8 @@ impl Call {
         let mut seen = Seen::default();
         let mut words = words.iter();
         while let Some(word) = words.next() {
-            let (key, value) = word.split_once('=').map_or((word.as_str(), None), |(key, value)| (key, Some(value.to_owned())));
+            let (key, value) =
+                word.split_once('=').map_or((word.as_str(), None), |(key, value)| (key, Some(value.to_owned())));
             seen.take(key, || value.or_else(|| words.next().cloned()))?;
         }
         seen.call()

@@ -11,11 +11,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use super::{
-    call::Call,
-    interfaces::Source,
-    options,
-};
+use super::{call::Call, interfaces::Source, options};
 use crate::error::{Error, Outcome, exit};
 
 /// Captures until Wireshark has enough.
@@ -23,7 +19,8 @@ pub(super) fn run(source: &Source, call: &Call, fifo: &Path) -> Outcome {
     let words = words(source, call)?;
     // It waits for the reader; so does whoever reads for us.
     let pipe = OpenOptions::new().write(true).open(fifo);
-    let pipe = pipe.map_err(|error| Error::failed(format!("cannot write to Wireshark's pipe {}: {error}", fifo.display())))?;
+    let pipe =
+        pipe.map_err(|error| Error::failed(format!("cannot write to Wireshark's pipe {}: {error}", fifo.display())))?;
     let mut child = start(&words, pipe)?;
     forward_signals(&child)?;
     let said = said(&mut child);

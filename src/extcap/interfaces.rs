@@ -2,12 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{
-    cli::KubeArgs,
-    cluster::connect,
-    error::Error,
-    version::VERSION,
-};
+use crate::{cli::KubeArgs, cluster::connect, error::Error, version::VERSION};
 
 /// A source of packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,11 +20,14 @@ const LOCAL: &str = "netobserv-local";
 const CLUSTER: &str = "kube-";
 
 /// Of every interface; the blocks of the stream say what each packet is.
-pub(super) const LINK_TYPES: &str = "dlt {number=1}{name=EN10MB}{display=Ethernet; pod networks without it as raw IP}\n";
+pub(super) const LINK_TYPES: &str =
+    "dlt {number=1}{name=EN10MB}{display=Ethernet; pod networks without it as raw IP}\n";
 
 /// The first sentence of every list.
 pub(super) fn version() -> String {
-    format!("extcap {{version={VERSION}}}{{help=https://github.com/oc-netobserv/oc-netobserv}}{{display=oc-netobserv}}\n")
+    format!(
+        "extcap {{version={VERSION}}}{{help=https://github.com/oc-netobserv/oc-netobserv}}{{display=oc-netobserv}}\n"
+    )
 }
 
 /// `--extcap-interfaces`

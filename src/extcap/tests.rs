@@ -34,9 +34,14 @@ fn every_question_is_understood() {
     assert_eq!(reload.values("--namespace-of").collect::<Vec<_>>(), ["shop"]);
     let check = call("--extcap-interface kube-a --extcap-capture-filter tcp");
     assert_eq!(check.wanted, Wanted::Check("tcp".to_owned()));
-    let capture = call("--capture --extcap-interface kube-a --fifo /f --extcap-capture-filter=tcp --dedup --snaplen 96");
+    let capture =
+        call("--capture --extcap-interface kube-a --fifo /f --extcap-capture-filter=tcp --dedup --snaplen 96");
     assert_eq!((capture.wanted, capture.interface.as_deref()), (Wanted::Capture { fifo: "/f".into() }, Some("kube-a")));
-    for wrong in ["--capture --extcap-interface kube-a", "--extcap-dlts --extcap-interface", "--extcap-interfaces --kubeconfig=x"] {
+    for wrong in [
+        "--capture --extcap-interface kube-a",
+        "--extcap-dlts --extcap-interface",
+        "--extcap-interfaces --kubeconfig=x",
+    ] {
         assert!(Call::parse(&words(wrong)).is_err(), "{wrong}");
     }
 }
@@ -45,18 +50,30 @@ fn every_question_is_understood() {
 fn the_dialog_becomes_our_command_line() {
     let source = Source::Cluster("staging".to_owned());
     let call = Call::parse(
-        &["--capture", "--extcap-interface", "kube-staging", "--fifo", "/f", "--pod", "shop/web-0", "--image", "", "--dedup"]
-            .into_iter()
-            .chain(["--extcap-capture-filter", "tcp port 80"])
-            .map(str::to_owned)
-            .collect::<Vec<_>>(),
+        &[
+            "--capture",
+            "--extcap-interface",
+            "kube-staging",
+            "--fifo",
+            "/f",
+            "--pod",
+            "shop/web-0",
+            "--image",
+            "",
+            "--dedup",
+        ]
+        .into_iter()
+        .chain(["--extcap-capture-filter", "tcp port 80"])
+        .map(str::to_owned)
+        .collect::<Vec<_>>(),
     )
     .unwrap();
-    let expected = ["packets", "--write=-", "--color=never", "--context=staging", "--max-time=0", "--pod=shop/web-0", "--dedup"];
+    let expected =
+        ["packets", "--write=-", "--color=never", "--context=staging", "--max-time=0", "--pod=shop/web-0", "--dedup"];
     let made = capture::words(&source, &call).unwrap();
     assert_eq!(made[..expected.len()], expected);
     assert_eq!(made[expected.len()..], ["--filter=tcp port 80"]);
-    let wrong = Call { filter: Some("tcp prot 80".to_owned()), ..call };
+    let wrong = Call { filter: Some("port 80 and (".to_owned()), ..call };
     assert!(capture::words(&source, &wrong).unwrap_err().message.starts_with("capture filter: "));
 }
 

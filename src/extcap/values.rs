@@ -1,5 +1,5 @@
 //! What a cluster has to choose from, within the time that somebody waits for a dialog. Never fails: a cluster that does not
-//! answer has nothing to offer, and names can be typed.
+//! answer has nothing to offer.
 
 use std::time::Duration;
 
@@ -75,7 +75,9 @@ pub(super) fn patient(source: &Source, call: &Call) -> Values {
 }
 
 fn asked(context: &str, namespace: Option<&str>, patience: Duration) -> Values {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return Values::default() };
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return Values::default();
+    };
     let kube = KubeArgs { context: Some(context.to_owned()), request_timeout: Some(patience), ..KubeArgs::default() };
     let values = runtime.block_on(async { time::timeout(patience, ask(&kube, namespace)).await.ok().flatten() });
     // A connection that hangs is nobody's business any more.
@@ -109,7 +111,10 @@ async fn ask(kube: &KubeArgs, namespace: Option<&str>) -> Option<Values> {
 /// `namespace/name` of each, with the kind between where it has to be said.
 async fn places<K>(client: &Client, namespace: Option<&str>, kind: &str) -> Vec<String>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned,
 {
     let api = match namespace {
         Some(namespace) => Api::<K>::namespaced(client.clone(), namespace),

@@ -41,7 +41,8 @@ impl Folders {
     /// Everything.
     pub(super) fn wanted(&self) -> Vec<Wanted> {
         let profile = self.profile();
-        let preferences = if self.separates_interfaces { format!("{PREFERENCES}{SEPARATED}") } else { PREFERENCES.to_owned() };
+        let preferences =
+            if self.separates_interfaces { format!("{PREFERENCES}{SEPARATED}") } else { PREFERENCES.to_owned() };
         let text = |path: PathBuf, text: &str| Wanted { path, what: What::Text(text.to_owned()) };
         vec![
             text(self.lua.join("k8s.lua"), DISSECTOR),

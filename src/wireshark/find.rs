@@ -24,7 +24,8 @@ const PLACES: &[&str] = &[
 /// Why there is none.
 pub(crate) fn wireshark() -> Result<PathBuf, String> {
     if let Some(named) = env::var_os(VARIABLE).filter(|named| !named.is_empty()) {
-        let found = if Path::new(&named).components().count() > 1 { program(Path::new(&named)) } else { on_path(&named) };
+        let found =
+            if Path::new(&named).components().count() > 1 { program(Path::new(&named)) } else { on_path(&named) };
         return found.ok_or_else(|| format!("there is no program {}, which ${VARIABLE} names", named.display()));
     }
     ["wireshark", "Wireshark"]

@@ -55,7 +55,8 @@ impl Folders {
     /// What `-G folders` tells, over what it does not.
     pub(super) fn told(self, text: &str) -> Self {
         let folder = |label: &str| {
-            let value = |line: &str| line.strip_prefix(label)?.trim_start().strip_prefix(':').map(str::trim).map(PathBuf::from);
+            let value =
+                |line: &str| line.strip_prefix(label)?.trim_start().strip_prefix(':').map(str::trim).map(PathBuf::from);
             text.lines().find_map(value).filter(|path| path.is_absolute())
         };
         let config = folder("Personal configuration").unwrap_or(self.config);
@@ -79,7 +80,8 @@ impl Folders {
             xdg.unwrap_or_else(|| home.join(".config")).join("wireshark")
         };
         let lib = home.join(".local/lib/wireshark");
-        let [lua, extcap] = ["plugins", "extcap"].map(|name| if cfg!(windows) { config.join(name) } else { lib.join(name) });
+        let [lua, extcap] =
+            ["plugins", "extcap"].map(|name| if cfg!(windows) { config.join(name) } else { lib.join(name) });
         Ok(Self { config, lua, extcap, told_by: None, separates_interfaces: false })
     }
 

@@ -163,8 +163,8 @@ impl Installation {
     /// of a profile (`recent`) in it; without the profile that is of no use.
     fn drop_empty(&self) {
         let profile = self.folders.profile();
-        let only_recent = fs::read_dir(&profile)
-            .is_ok_and(|entries| entries.flatten().all(|entry| entry.file_name() == "recent"));
+        let only_recent =
+            fs::read_dir(&profile).is_ok_and(|entries| entries.flatten().all(|entry| entry.file_name() == "recent"));
         if only_recent {
             let _ = fs::remove_file(profile.join("recent"));
         }
@@ -189,4 +189,3 @@ fn link(_: &Path, _: &Path) -> io::Result<()> {
 fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
     Error::failed(format!("cannot {what} {}: {error}", path.display()))
 }
-

@@ -40,7 +40,11 @@ pub(crate) fn open() -> Result<(), Error> {
     let mut child = command(&program, &fifo, errors.try_clone().map_err(failed)?).spawn().map_err(failed)?;
     let pipe = connect(&fifo, &mut child).map_err(failed)?;
     let Some(pipe) = pipe else {
-        return Err(Error::failed(format!("--wireshark: {} did not read: {}", program.display(), last_words(&mut errors))));
+        return Err(Error::failed(format!(
+            "--wireshark: {} did not read: {}",
+            program.display(),
+            last_words(&mut errors)
+        )));
     };
     become_stdout(&pipe).map_err(failed)
     // Both ends are open: the name, and the directory, are needed no more.
@@ -60,6 +64,14 @@ pub(crate) fn find() -> Result<PathBuf, Error> {
         return Err(Error::failed(text).hint(hint));
     }
     Ok(program)
+}
+
+/// The program, where somebody wants to look at a file.
+///
+/// # Errors
+/// Why it cannot be shown, in one sentence.
+pub(crate) fn program() -> Result<PathBuf, String> {
+    find().map_err(|error| error.message.trim_start_matches("--wireshark: ").to_owned())
 }
 
 fn command(program: &Path, fifo: &Path, errors: File) -> Command {
