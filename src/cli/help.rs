@@ -113,8 +113,8 @@ Examples:
   oc-netobserv wireshark status
   oc-netobserv wireshark uninstall
 
-Into your own folders of Wireshark, nothing else: a dissector (fields k8s.*), the
-profile `netobserv` (columns, colours, names from the file) and a source of
+Into your own folders of Wireshark, nothing else: a dissector (fields k8s.*),
+the profile `netobserv` (columns, colours, names from the file) and a source of
 captures: clusters and this machine in Wireshark's list of interfaces.
 Files that others made or changed stay, unless --force says otherwise.";
 
