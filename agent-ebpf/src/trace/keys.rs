@@ -182,6 +182,9 @@ struct Param {
 #[inline(always)]
 fn kdf(ctx: &ProbeContext) -> Option<()> {
     let (out, len, params) = (argument::<1>(ctx), argument::<2>(ctx), argument::<3>(ctx));
+    if let Some(thread) = this_thread() {
+        (thread.kind, thread.of) = (0, thread.random);
+    }
     let (mut kind, mut secret, mut secret_len, mut random, mut seeds) = (0, 0, 0, 0, 0);
     for n in 0..PARAMS {
         let param: Param = user(params + n * size_of::<Param>() as u64)?;
@@ -208,7 +211,7 @@ fn kdf(ctx: &ProbeContext) -> Option<()> {
     }
     // One whose ClientHello was not seen is of no use to anybody.
     let thread = this_thread()?;
-    (thread.kind, thread.len, thread.out, thread.of) = (kind, len as u8, out, thread.random);
+    (thread.kind, thread.len, thread.out) = (kind, len as u8, out);
     Some(())
 }
 
@@ -265,7 +268,8 @@ fn ctrl(ctx: &ProbeContext) -> Option<()> {
 fn derived(result: u64) -> Option<()> {
     let thread = this_thread()?;
     let kind = thread.kind;
-    thread.kind = 0;
+    // The thread goes on with the connection that it had before: "res master" stands between a hash and "c ap traffic".
+    (thread.kind, thread.random) = (0, thread.of);
     if kind == 0 || result as i32 <= 0 || thread.has_random == 0 {
         return None;
     }

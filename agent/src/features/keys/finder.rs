@@ -247,7 +247,7 @@ impl Search {
             MULTIARCH.map(|arch| directory.join(arch)).into_iter().chain([directory])
         });
         for entry in directories.flat_map(|directory| fs::read_dir(directory).into_iter().flatten().flatten()) {
-            if entry.file_name().as_encoded_bytes().starts_with(b"libcrypto.so") {
+            if entry.file_name().as_encoded_bytes().starts_with(b"libcrypto.so.") {
                 let path = entry.path();
                 let shown = path.strip_prefix(root).map_or_else(|_| path.clone(), |inside| Path::new("/").join(inside));
                 self.file(&path, &shown);
