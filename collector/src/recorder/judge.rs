@@ -5,7 +5,7 @@ use flow::{Body, Feature, Field, Fired, FlowBatch, FlowRecord, Value, filter::Tr
 use crate::{Objects, Sieve};
 
 /// Fields of features that are told of a record that was waited for.
-const TOLD: usize = 4;
+const TOLD: usize = 6;
 
 /// Judges records of flows that nobody else gets.
 #[derive(Debug)]
