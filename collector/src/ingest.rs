@@ -138,7 +138,9 @@ impl Ingest {
         let now = self.now();
         if let Some(enrich) = &mut self.steps.enrich {
             let last = self.annotate.finish(enrich.as_mut(), now);
-            last.into_iter().for_each(|batch| self.sift(batch));
+            for batch in last {
+                self.sift(batch);
+            }
         }
         let last = self.steps.conversations.as_mut().map(Conversations::finish);
         last.into_iter().flatten().for_each(|batch| self.deliver(batch));
@@ -222,11 +224,25 @@ impl Ingest {
     }
 
     fn record_all(&mut self, batches: Vec<Batch>) {
-        for mut batch in batches {
+        for mut batch in self.annotated_at_once(batches) {
             self.number(&mut batch);
             batch.notices.iter().for_each(|notice| self.status.notice(Arc::clone(notice)));
             self.hand_on(&Arc::new(batch));
         }
+    }
+
+    /// Packets with ids and the names of now: beside flows nothing waits.
+    fn annotated_at_once(&mut self, batches: Vec<Batch>) -> Vec<Batch> {
+        let now = self.now();
+        let mut annotated = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let enrich = self.steps.enrich.as_deref_mut().map(|enrich| enrich as &mut dyn Enrich);
+            annotated.extend(self.annotate.push(batch, enrich, now));
+        }
+        if let Some(enrich) = &mut self.steps.enrich {
+            annotated.extend(self.annotate.finish(enrich.as_mut(), now));
+        }
+        annotated
     }
 
     /// Says which recordings are over.
@@ -261,7 +277,9 @@ impl Ingest {
             && let Some(enrich) = &mut self.steps.enrich
         {
             let named = self.annotate.release(enrich.as_mut(), now);
-            named.into_iter().for_each(|batch| self.sift(batch));
+            for batch in named {
+                self.sift(batch);
+            }
         }
         self.release_conversations();
     }
@@ -306,6 +324,9 @@ impl Ingest {
         if let Some(dedup) = &mut self.steps.dedup {
             let copies = dedup.apply(&mut batch);
             self.status.lock().own.copies += copies;
+            if let Some(node) = self.steps.nodes.get_mut(&batch.node) {
+                node.leave_out(copies);
+            }
         }
         let now = self.elapsed_ns();
         match &mut self.steps.conversations {
@@ -337,7 +358,7 @@ impl Ingest {
         let Steps { origin, nodes, .. } = &mut self.steps;
         let node = nodes.entry(Arc::clone(&batch.node)).or_default();
         let mut gap = 0;
-        match node.hear(*origin, batch.sequence, batch.counters) {
+        match node.hear(*origin, batch.sequence, &batch.counters) {
             Heard::Before => return false,
             // Of a restart whoever has the connections tells, and when it was.
             Heard::Next | Heard::Restarted => {}

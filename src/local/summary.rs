@@ -21,6 +21,9 @@ pub(crate) fn text(summary: &Summary, plan: &Plan, kept: bool) -> String {
     if counters.own > 0 {
         let _ = write!(text, "\nleft out: own traffic, seen {} times (--include-self)", counters.own);
     }
+    if counters.copies > 0 {
+        let _ = write!(text, "\nleft out: {} copies of packets seen elsewhere before (--dedup)", counters.copies);
+    }
     for loss in counters.losses() {
         let _ = write!(text, "\n{}: {}", loss.label, loss.value);
     }

@@ -20,6 +20,9 @@ pub(crate) struct Node {
     former: Counters,
     /// Batches of it that never arrived.
     lost: u64,
+    /// Copies of its packets that were left out.
+    #[serde(default)]
+    copies: u64,
     /// Batches of it that were handed on in this life of the collector.
     #[serde(skip)]
     handed_on: u64,
@@ -42,9 +45,9 @@ pub(super) enum Heard {
 
 impl Node {
     /// Takes note of a batch.
-    pub(super) fn hear(&mut self, origin: Origin, sequence: u64, counters: Counters) -> Heard {
+    pub(super) fn hear(&mut self, origin: Origin, sequence: u64, counters: &Counters) -> Heard {
         if sequence == UNNUMBERED {
-            self.latest = counters;
+            self.latest = *counters;
             return Heard::Next;
         }
         let heard = match (self.next, origin) {
@@ -65,7 +68,7 @@ impl Node {
             Heard::Before | Heard::Next => {}
         }
         self.next = Some(sequence + 1);
-        self.latest = counters;
+        self.latest = *counters;
         heard
     }
 
@@ -76,10 +79,16 @@ impl Node {
         counters
     }
 
-    /// The same with what was lost on the way to here: what those who read us have to know.
+    /// So many copies of its packets were left out.
+    pub(super) fn leave_out(&mut self, copies: u64) {
+        self.copies += copies;
+    }
+
+    /// The same with what was lost on the way to here and left out here: what those who read us have to know.
     pub(super) fn told(&self) -> Counters {
         let mut counters = self.counters();
         counters.lost_sequence += self.lost;
+        counters.copies += self.copies;
         counters
     }
 

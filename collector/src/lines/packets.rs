@@ -154,7 +154,7 @@ fn in_words(ends: &FlowRecord) -> Option<String> {
         format!("{source} > {destination}")
     })?;
     if let Some(service) = ends.service() {
-        words.push_str(&format!(" through {}/{}", service.namespace, service.name));
+        words.extend([" through ", service.namespace, "/", service.name]);
     }
     Some(words)
 }

@@ -219,7 +219,7 @@ fn udp_tunnel(udp: &[u8]) -> Option<(u16, usize)> {
 fn gre(bytes: &[u8]) -> Option<(u16, usize)> {
     let [flags, version, high, low] = *bytes.first_chunk()?;
     let optional = [0x80, 0x20, 0x10].iter().filter(|bit| flags & **bit != 0).count();
-    (flags & 0x40 == 0 && version & 7 == 0).then(|| (u16::from_be_bytes([high, low]), 4 + 4 * optional))
+    (flags & 0x40 == 0 && version.trailing_zeros() >= 3).then(|| (u16::from_be_bytes([high, low]), 4 + 4 * optional))
 }
 
 /// Sender's and target's IPv4 address of an ARP message (RFC 826).

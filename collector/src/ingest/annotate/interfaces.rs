@@ -194,7 +194,7 @@ impl Node {
                 return Vec::new();
             }
         }
-        self.settle(packet.interface, place, is_certain)
+        self.settle(packet.interface, &place, is_certain)
     }
 
     /// Whether another interface has that place.
@@ -205,14 +205,14 @@ impl Node {
     }
 
     /// The interface has that place; one of which that was only supposed has it no more.
-    fn settle(&mut self, interface: u32, place: flow::Place, is_certain: bool) -> Vec<Interface> {
+    fn settle(&mut self, interface: u32, place: &flow::Place, is_certain: bool) -> Vec<Interface> {
         let mut changed = Vec::new();
         for known in self.known.values_mut() {
             if known.interface.id == interface {
                 known.interface.place = Some(Arc::new(place.clone()));
                 known.search = if is_certain { Search::Over } else { Search::Supposed };
                 changed.push(known.interface.clone());
-            } else if known.search == Search::Supposed && known.interface.place.as_deref() == Some(&place) {
+            } else if known.search == Search::Supposed && known.interface.place.as_deref() == Some(place) {
                 known.interface.place = None;
                 known.search = Search::of(&known.interface);
                 changed.push(known.interface.clone());

@@ -276,10 +276,10 @@ fn who_only_receives_is_supposed_after_a_while_and_gives_way_to_who_sends() {
 #[test]
 #[ignore = "a measurement"]
 fn speed_of_ids_and_ends() {
+    const ROUNDS: u64 = 40;
     let (mut annotate, mut cluster) = (Annotate::default(), Cluster::default());
     let conversation = |n: u32| Segment { ports: [30_000 + (n * 7 % 4000) as u16, 80], ..segment(CLIENT, SERVER, n) };
     let mut took = std::time::Duration::ZERO;
-    const ROUNDS: u64 = 40;
     for round in 0..ROUNDS {
         // 100,000 packets a second in batches of 50 ms, of 4000 connections.
         let seen: Vec<_> = (0..5000).map(|n| (1, 0, round * 50 + u64::from(n) / 100, conversation(n))).collect();

@@ -138,7 +138,7 @@ fn mix(count: u32) -> impl Iterator<Item = Packet> {
     (0..count).map(|n| {
         let noise = |salt: u64| XxHash3_64::oneshot(&(u64::from(n) << 8 | salt).to_be_bytes());
         let connection = noise(0) as u32 % 5000;
-        let ends = [0x0a00_0000 | connection % 600, 0x0a00_1000 | connection % 37];
+        let ends = [0x0a00_0000 | (connection % 600), 0x0a00_1000 | (connection % 37)];
         let ports = [30_000 + (connection % 20_000) as u16, [80, 443, 53][connection as usize % 3]];
         let start = XxHash3_64::oneshot(&connection.to_be_bytes());
         let body = match n % 10 {
