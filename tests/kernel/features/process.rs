@@ -208,9 +208,10 @@ fn equal_ends_in_two_namespaces_have_the_process_of_their_own() {
         assert_eq!(at(&there, 6, "SrcPort", 40_003, "Src"), named("who-client", &clients[number]), "{there:#?}");
         assert_eq!(at(&there, 6, "SrcPort", 40_004, "Src"), named("who-local", &locals[number]), "loopback");
         assert_eq!(at(&there, 6, "SrcPort", 40_004, "Dst"), named("who-loop", &loops[number]), "loopback");
-        // Which of two servers with equal ends it is, the namespace of the client does not tell: none rather than the wrong one.
-        let servers_named = at(&there, 6, "SrcPort", 40_003, "Dst");
-        assert!(servers_named.is_empty(), "{servers_named:?} {}", servers[number].pid());
+        // Which of two servers with equal ends it is, the namespace of the client does not tell: none rather than the wrong
+        // one. On a slow machine an interval ends while there is only the first connection, whose server is certain.
+        let (servers_named, own) = (at(&there, 6, "SrcPort", 40_003, "Dst"), named("who-server", &servers[number]));
+        assert!(servers_named.is_empty() || servers_named == own, "{servers_named:?} instead of {own:?}");
     }
 }
 

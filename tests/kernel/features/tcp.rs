@@ -125,7 +125,9 @@ fn round_trip_time_and_handshake_are_those_of_the_way_and_of_ss() {
     eprintln!("ss: {said} us, latest: {latest} ns, smallest: {:?} ns", numbers(&out, "TcpRttMinNs"));
     assert!((latest as f64 / 1000.0 - said).abs() < 1.0, "ss says {said} us, we say {latest} ns");
     let smallest = numbers(&out, "TcpRttMinNs").into_iter().min().unwrap();
-    assert!((40_000_000..44_000_000).contains(&smallest), "{smallest}");
+    // Under emulation everybody on the way is late; what ss says holds there too.
+    let late = if need::is_short() { 10 } else { 1 };
+    assert!((40_000_000..44_000_000 * late).contains(&smallest), "{smallest}");
     for record in of(&records, "10.80.0.2", 7100).iter().chain(&out).filter(|record| record["TimeFlowRttNs"].is_u64()) {
         let [min, latest, max] =
             ["TcpRttMinNs", "TcpRttLastNs", "TimeFlowRttNs"].map(|key| record[key].as_u64().unwrap());
@@ -136,7 +138,7 @@ fn round_trip_time_and_handshake_are_those_of_the_way_and_of_ss() {
     for records in [&records, &records_there] {
         let handshakes = numbers(&of(records, "10.80.0.1", 7100), "TcpHandshakeNs");
         assert_eq!(handshakes.len(), 1, "{handshakes:?}");
-        assert!((40_000_000..60_000_000).contains(&handshakes[0]), "{handshakes:?}");
+        assert!((40_000_000..60_000_000 * late).contains(&handshakes[0]), "{handshakes:?}");
         assert_eq!(result(&of(records, "10.80.0.1", 7100)), "closed");
     }
 }
