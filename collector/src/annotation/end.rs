@@ -102,6 +102,9 @@ impl End {
     pub(super) fn write_service(&self, out: &mut String) -> bool {
         let (name, namespace) = if self.kind.as_deref() == Some(SERVICE) {
             (&self.name, &self.namespace)
+        } else if (&self.other.0, &self.other.1) == (&self.name, &self.namespace) {
+            // Translation of the other end only: this one is itself on both sides.
+            return false;
         } else {
             (&self.other.0, &self.other.1)
         };
