@@ -1,5 +1,7 @@
 //! The part of a trigger that flows decide: what DNS, TCP and the other features find out, and names.
 
+use std::borrow::Cow;
+
 use flow::{Body, Feature, Field, Fired, FlowBatch, FlowRecord, Value, filter::Trigger, show};
 
 use crate::{Objects, Sieve};
@@ -30,7 +32,7 @@ impl Judge {
     }
 
     fn words(&self, record: &FlowRecord) -> String {
-        let cell = |field| show::cell(record, field).map(|text| text.into_owned());
+        let cell = |field| show::cell(record, field).map(Cow::into_owned);
         let end = |name, address, port| {
             let who = cell(name).or_else(|| cell(address)).unwrap_or_else(|| "?".to_owned());
             cell(port).map_or(who.clone(), |port| format!("{who}:{port}"))
