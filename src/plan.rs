@@ -309,7 +309,7 @@ fn config(rules: Rules, args: &CaptureArgs, around: &Surroundings) -> CaptureCon
         cache_active_timeout: Duration::from_secs(1),
         snaplen: 0,
         buffer_size: 64 << 20,
-        files: flow::config::PacketFiles::default(),
+        files: PacketFiles::default(),
         ring: None,
         trigger: None,
         tls_keys: false,
