@@ -2,7 +2,10 @@
 //!
 //! Knows Wireshark's folders and options; nothing of captures but the stream that they write.
 
-use std::io::{Write as _, stdout};
+use std::{
+    fmt::Write as _,
+    io::{Write as _, stdout},
+};
 
 use crate::{
     cli::{WiresharkAction, WiresharkArgs},
@@ -46,7 +49,8 @@ pub(crate) fn run(args: WiresharkArgs) -> Outcome {
 fn text(done: &[Done], folders: &Folders) -> String {
     let mut text = format!("{}\n", folders.words());
     for Done { what, path, .. } in done {
-        text.push_str(&format!("{what:<12} {}\n", path.display()));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{what:<12} {}", path.display());
     }
     if done.iter().any(|done| done.what == "installed") {
         text.push_str(

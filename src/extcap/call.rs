@@ -60,6 +60,7 @@ impl Call {
 }
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of Wireshark's, and any may come with any")]
 struct Seen {
     version: bool,
     interfaces: bool,

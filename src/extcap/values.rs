@@ -10,14 +10,14 @@ use k8s_openapi::{
         core::v1::{Namespace, Node, Pod, Service},
     },
 };
-use kube::{Api, Client, Resource, ResourceExt as _, api::ListParams};
+use kube::{Api, Client, Resource, ResourceExt, api::ListParams};
 use tokio::time;
 
 use super::{call::Call, interfaces::Source};
 use crate::{cli::KubeArgs, cluster::connect};
 
 /// Wireshark asks every source when it starts, and waits.
-const QUICK: Duration = Duration::from_millis(1000);
+const QUICK: Duration = Duration::from_secs(1);
 
 /// Somebody has pressed the button.
 const PATIENT: Duration = Duration::from_secs(8);
@@ -100,8 +100,8 @@ async fn ask(kube: &KubeArgs, namespace: Option<&str>) -> Option<Values> {
         places::<DaemonSet>(&client, namespace, "ds/"),
     );
     Some(Values {
-        namespaces: namespaces.map(|list| list.iter().map(|one| one.name_any()).collect()).unwrap_or_default(),
-        nodes: nodes.map(|list| list.iter().map(|one| one.name_any()).collect()).unwrap_or_default(),
+        namespaces: namespaces.map(|list| list.iter().map(ResourceExt::name_any).collect()).unwrap_or_default(),
+        nodes: nodes.map(|list| list.iter().map(ResourceExt::name_any).collect()).unwrap_or_default(),
         workloads: [deployments, stateful, daemons].concat(),
         pods,
         services,
