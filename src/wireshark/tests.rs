@@ -93,6 +93,7 @@ fn folders_are_where_wireshark_says() {
     assert_eq!((old.extcap.as_path(), old.lua.as_path()), (Path::new("/h/c/extcap"), Path::new("/default/plugins")));
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "fields of a record may be absent")]
 fn text(text: &str) -> Option<Arc<str>> {
     Some(text.into())
 }

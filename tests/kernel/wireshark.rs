@@ -15,7 +15,7 @@ use lab::{Pair, capture::program, need, needs, sockets};
 use crate::packets;
 
 /// Longest wait for anything here.
-const END: Duration = Duration::from_secs(60);
+const END: Duration = Duration::from_mins(1);
 
 /// Sends pings until `done`.
 fn ping_until(pair: &Pair, mut done: impl FnMut() -> bool) {
