@@ -44,8 +44,8 @@ impl Rights {
         let named_namespaces = config.netns == NetNs::All;
         let processes = has(Feature::Process) || has(Feature::UdnMapping) || config.tls_keys;
         let mut capabilities = vec!["BPF", "PERFMON", "NET_ADMIN"];
-        if named_namespaces {
-            // Entering a namespace.
+        if named_namespaces || config.tls_keys {
+            // Entering a namespace; and since 6.16, and where that was taken over, the kernel wants it for uprobes too.
             capabilities.push("SYS_ADMIN");
         }
         if named_namespaces || processes {

@@ -165,7 +165,7 @@ fn agents_have_named_capabilities_and_more_only_where_a_feature_needs_it() {
     assert_eq!(rights("flows --netns all"), ("BPF PERFMON NET_ADMIN SYS_ADMIN SYS_PTRACE".to_owned(), false, true));
     assert_eq!(rights("flows --privileged"), (String::new(), true, true));
     let keys = "packets --pod shop/web-0 --enable-tls-keys";
-    assert_eq!(rights(keys), ("BPF PERFMON NET_ADMIN SYS_PTRACE".to_owned(), false, false));
+    assert_eq!(rights(keys), ("BPF PERFMON NET_ADMIN SYS_ADMIN SYS_PTRACE".to_owned(), false, true));
     let host_pid =
         |line: &str| planned(line, &facts()).agents[0].object.data["spec"]["template"]["spec"]["hostPID"].clone();
     assert_eq!((host_pid(keys), host_pid("packets --pod shop/web-0")), (true.into(), false.into()));
