@@ -14,9 +14,7 @@ use std::{
 };
 
 use collector::bench::{self, data};
-use flow::{
-    Batch, Body, Drop, FlowRecord, Interface, InterfaceCounts, Packet, Place, Sink as _, Stop, config::Mode,
-};
+use flow::{Batch, Body, Drop, FlowRecord, Interface, InterfaceCounts, Packet, Place, Sink as _, Stop, config::Mode};
 use tempfile::TempDir;
 
 /// Wireshark's programs, all of them or none.
@@ -71,7 +69,14 @@ fn batch(node: &str, place: Option<(&str, &str)>) -> Batch {
     let place = place.map(|(namespace, pod)| {
         let workload = "Deployment/web".into();
         let (namespace, pod) = (namespace.into(), pod.into());
-        Arc::new(Place { namespace, pod, uid: "u".into(), interface: "eth0".into(), workload, labels: "app=web".into() })
+        Arc::new(Place {
+            namespace,
+            pod,
+            uid: "u".into(),
+            interface: "eth0".into(),
+            workload,
+            labels: "app=web".into(),
+        })
     });
     batch.interfaces = vec![Interface { place, speed: 10_000_000_000, ..data::interface(0, "") }];
     batch.interface_counts.push(InterfaceCounts { interface: 0, delivered: 40, lost: 6 });
@@ -108,7 +113,7 @@ fn count(file: &str, filter: &str) -> usize {
 }
 
 /// Display filters, and how many packets of [`capture`] each takes.
-const FILTERS: [(&str, usize); 11] = [
+const FILTERS: [(&str, usize); 10] = [
     ("frame.interface_name contains \"shop/web\"", 40),
     ("frame.interface_name == \"shop/web-7d9:eth0@n1\"", 40),
     ("frame.interface_name == \"eth0@n2\"", 40),
@@ -119,7 +124,6 @@ const FILTERS: [(&str, usize); 11] = [
     ("frame.packet_id == 7", 2),
     ("frame.drop_count == 6", 2),
     ("frame.packet_flags_direction == 2", 40),
-    ("frame.verdict.ebpf_tc == 2", 2),
 ];
 
 fn check_filters(file: &str) {
@@ -195,8 +199,7 @@ fn editcap_and_mergecap_keep_packets_interfaces_comments_ids_and_drop_counts() {
 fn feed(program: &str, args: &[&str], file: &str) -> String {
     let bytes = fs::read(file).unwrap();
     let (input, output) = (Stdio::piped(), Stdio::piped());
-    let mut child =
-        Command::new(program).args(args).stdin(input).stdout(output).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = Command::new(program).args(args).stdin(input).stdout(output).stderr(Stdio::null()).spawn().unwrap();
     let mut pipe = child.stdin.take().unwrap();
     let writer = thread::spawn(move || {
         for piece in bytes.chunks(bytes.len() / 7 + 1) {

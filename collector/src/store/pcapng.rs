@@ -65,6 +65,8 @@ pub(crate) struct PcapngFile {
     heard: Vec<String>,
     names: Names,
     comments: Comments,
+    /// Secrets that wait for the first interface.
+    untold: Vec<Arc<str>>,
     /// What precedes the first block, once it is needed.
     has_section: bool,
     /// Interface blocks in the file at hand.
@@ -96,6 +98,7 @@ impl PcapngFile {
             heard: Vec::new(),
             names: Names::default(),
             comments: Comments::new(about.config.files.comments),
+            untold: Vec::new(),
             has_section: false,
             interfaces: 0,
             written: 0,
@@ -146,14 +149,14 @@ impl PcapngFile {
         self.secrets(piece.secrets)
     }
 
-    /// Secrets come before the packets that they open, unless none are wanted.
+    /// Secrets come before the packets that they open, unless none are wanted; and after the first interface, because editcap (4.0) refuses
+    /// files that have no interface in front.
     pub(super) fn secrets(&mut self, lines: &[Arc<str>]) -> io::Result<()> {
-        if !lines.is_empty() && !self.about.config.files.strip_secrets {
-            self.begin();
-            // A line is a line: what has another within it, or is as long as no secret is, is none.
-            let is_line = |line: &&str| line.len() <= SECRET && !line.contains(char::is_control);
-            let lines: Vec<&str> = lines.iter().map(|line| &**line).filter(is_line).collect();
-            lines.chunks(SECRETS).for_each(|lines| block::dsb(&mut self.buffer, lines));
+        if !self.about.config.files.strip_secrets {
+            self.untold.extend(lines.iter().cloned());
+        }
+        if self.interfaces > 0 {
+            tell_secrets(&std::mem::take(&mut self.untold), &mut self.buffer);
         }
         self.flush()
     }
@@ -193,7 +196,6 @@ impl PcapngFile {
         let cause = subset::cause(piece.drops, piece.first_packet + at).map(|cause| &**cause);
         let ends = piece.ends.get(packet.ends as usize);
         let comment = self.comments.of(ends, cause, packet.time_ns, &mut self.names);
-        self.names.tell(&mut self.buffer);
         let clock = node.clock;
         let port = node.port(packet.interface);
         let block = port.block.unwrap_or_else(|| {
@@ -202,7 +204,13 @@ impl PcapngFile {
             port.begin(number, (piece.node, clock), &self.about, &mut self.buffer);
             number
         });
-        let remarks = Remarks { lost: port.packet(), verdict: cause.and_then(verdict), comment: &comment };
+        let lost = port.packet();
+        self.names.tell(&mut self.buffer);
+        if !self.untold.is_empty() {
+            let untold = std::mem::take(&mut self.untold);
+            tell_secrets(&untold, &mut self.buffer);
+        }
+        let remarks = Remarks { lost, comment: &comment };
         epb(&mut self.buffer, block, packet, bytes(piece, packet), remarks);
     }
 
@@ -245,15 +253,16 @@ impl PcapngFile {
         let mut ports: Vec<_> = nodes.values_mut().flat_map(Node::ports).filter(|port| port.block.is_some()).collect();
         ports.sort_unstable_by_key(|port| port.block);
         ports.into_iter().for_each(|port| port.finish(now_ns, buffer));
+        tell_secrets(&std::mem::take(&mut self.untold), &mut self.buffer);
         self.flush()
     }
 }
 
-/// What traffic control decided on a packet that the kernel dropped there, TC_ACT_SHOT. Where a packet was dropped for another reason no
-/// program decided on it: our own always lets it go on, and what others said is not told to those who watch drops.
-fn verdict(cause: &str) -> Option<u64> {
-    const TC_ACT_SHOT: u64 = 2;
-    matches!(cause.trim_start_matches("SKB_DROP_REASON_"), "TC_INGRESS" | "TC_EGRESS").then_some(TC_ACT_SHOT)
+/// Writes secrets. A line is a line: what has another within it, or is as long as no secret is, is none.
+fn tell_secrets(lines: &[Arc<str>], out: &mut Vec<u8>) {
+    let is_line = |line: &&str| line.len() <= SECRET && !line.contains(char::is_control);
+    let lines: Vec<&str> = lines.iter().map(|line| &**line).filter(is_line).collect();
+    lines.chunks(SECRETS).for_each(|lines| block::dsb(out, lines));
 }
 
 fn bytes<'a>(piece: &Piece<'a>, packet: &Packet) -> &'a [u8] {

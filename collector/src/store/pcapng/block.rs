@@ -129,16 +129,17 @@ pub(super) fn idb(out: &mut Vec<u8>, interface: &Described<'_>) {
 pub(super) struct Remarks<'a> {
     /// Packets lost between it and the one before.
     pub(super) lost: u64,
-    /// What the traffic control hook decided on it, a number of `TC_ACT_*` (linux/pkt_cls.h), where that is known.
-    pub(super) verdict: Option<u64>,
     /// One line, or empty.
     pub(super) comment: &'a str,
 }
 
 /// Bytes of an enhanced packet block besides data, comment and their padding, at most.
-pub(super) const EPB_MOST: usize = 28 + 4 + 8 + 12 + 12 + 16 + 4 + 4 + 8;
+pub(super) const EPB_MOST: usize = 28 + 4 + 8 + 12 + 12 + 4 + 4 + 8;
 
 /// Enhanced packet, section 4.3: flags with the direction; id and remarks, as far as there are any.
+///
+/// No epb_verdict: our own programs let every packet go on, what others decided is not told with a drop, and editcap and mergecap (4.0.17)
+/// write that option back under the number of epb_queue, after which nothing reads the file.
 pub(super) fn epb(out: &mut Vec<u8>, interface: u32, packet: &Packet, data: &[u8], remarks: Remarks<'_>) {
     let header = [
         interface,
@@ -153,15 +154,6 @@ pub(super) fn epb(out: &mut Vec<u8>, interface: u32, packet: &Packet, data: &[u8
     let block = block.put(data).pad().option(2, &flags.to_ne_bytes());
     let block = if remarks.lost == 0 { block } else { block.count(4, remarks.lost) };
     let block = if packet.id == 0 { block } else { block.count(5, packet.id) };
-    let block = match remarks.verdict {
-        None => block,
-        Some(verdict) => {
-            // epb_verdict: its first byte says whose, 1 Linux eBPF TC.
-            let mut value = [1; 9];
-            value[1..].copy_from_slice(&verdict.to_ne_bytes());
-            block.option(7, &value)
-        }
-    };
     block.text(COMMENT, remarks.comment).end();
 }
 

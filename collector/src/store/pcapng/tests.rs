@@ -304,6 +304,10 @@ fn speed_of_annotations() {
         let took = bench::stores(dir.path(), config(files), &batches).unwrap();
         let count = 500_000.0;
         let (rate, bytes) = (count / took.write.as_secs_f64(), took.bytes as f64 / count);
-        println!("{comments:?}: {rate:.0} packets/s by the clock, {:.0}/s of processor time, {:.1} B each on {raw} raw", count / took.cpu.as_secs_f64(), bytes - raw);
+        println!(
+            "{comments:?}: {rate:.0} packets/s by the clock, {:.0}/s of processor time, {:.1} B each on {raw} raw",
+            count / took.cpu.as_secs_f64(),
+            bytes - raw
+        );
     }
 }
