@@ -67,6 +67,14 @@ impl Kind {
             _ => Self::Object,
         }
     }
+
+    /// By the kind of owner that a record tells: what nobody owns is its own.
+    pub(crate) fn of_owner(kind: Option<&str>) -> Self {
+        match Self::of_object(kind) {
+            Self::Object => Self::Workload,
+            own => own,
+        }
+    }
 }
 
 /// Names by a key.

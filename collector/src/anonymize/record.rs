@@ -117,6 +117,8 @@ impl Anonymizer {
         [src_mac, dst_mac].into_iter().flatten().for_each(|mac: &mut Mac| *mac = self.names.mac(*mac));
         let (source, destination) =
             (Kind::of_object(src_k8s_type.as_deref()), Kind::of_object(dst_k8s_type.as_deref()));
+        let (source_owner, destination_owner) =
+            (Kind::of_owner(src_k8s_owner_type.as_deref()), Kind::of_owner(dst_k8s_owner_type.as_deref()));
         for (kind, text) in [
             (source, src_k8s_name),
             (destination, dst_k8s_name),
@@ -126,8 +128,8 @@ impl Anonymizer {
             (Kind::Namespace, dst_k8s_namespace),
             (Kind::Namespace, xlat_src_k8s_namespace),
             (Kind::Namespace, xlat_dst_k8s_namespace),
-            (Kind::Workload, src_k8s_owner_name),
-            (Kind::Workload, dst_k8s_owner_name),
+            (source_owner, src_k8s_owner_name),
+            (destination_owner, dst_k8s_owner_name),
             (Kind::Node, src_k8s_host_name),
             (Kind::Node, dst_k8s_host_name),
             (Kind::Zone, src_k8s_zone),

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use flow::{Batch, Body, Field, FlowBatch, FlowRecord, Kind, Observation, config::Mode};
+use flow::{Batch, Body, Field, FlowBatch, Kind, Observation, config::Mode};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, types::ValueRef};
 
 use super::{At, FileKind, Numbering, OpenError, Opened, json::last_time, quantity};
