@@ -47,7 +47,10 @@ pub(crate) fn run(args: &ConvertArgs, context: &Context) -> Outcome {
 
 fn conversion(args: &ConvertArgs, context: &Context) -> Result<Conversion, Error> {
     let filter = plan::wanted::filter(&args.language, &ObjectArgs::default())?;
-    if let Some(object) = filter.needs_objects().first() {
+    let unknown = |object: &&&flow::filter::Object| {
+        matches!(object.kind, flow::filter::ObjectKind::Selector | flow::filter::ObjectKind::Container)
+    };
+    if let Some(object) = filter.needs_objects().iter().find(unknown) {
         let text = format!("{}: labels and containers are known only while a capture runs", escape(&object.name));
         return Err(
             Error::usage(text).hint("names of pods, workloads, services, namespaces and nodes stand in the file")

@@ -34,7 +34,10 @@ use filter::Filter;
 pub(crate) fn run(args: &ViewArgs, groups: &[Options], context: &Context) -> Outcome {
     let rules = flow::rules::parse(groups, 0).map_err(Error::usage)?;
     let language = plan::wanted::filter(&args.language, &ObjectArgs::default())?;
-    if let Some(object) = language.needs_objects().first() {
+    let unknown = |object: &&&flow::filter::Object| {
+        matches!(object.kind, flow::filter::ObjectKind::Selector | flow::filter::ObjectKind::Container)
+    };
+    if let Some(object) = language.needs_objects().iter().find(unknown) {
         let text = format!("{}: labels and containers are known only while a capture runs", escape(&object.name));
         return Err(
             Error::usage(text).hint("names of pods, workloads, services, namespaces and nodes stand in the file")

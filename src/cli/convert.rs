@@ -10,7 +10,7 @@ use super::LanguageArgs;
 #[derive(Args, Clone, Debug)]
 pub struct ConvertArgs {
     /// What is read, then what is written: .pcapng, .pcap (read only), .json or .db; - is standard input or output
-    #[arg(value_name = "IN... OUT", num_args = 2.., required = true)]
+    #[arg(value_names = ["IN", "OUT"], num_args = 2.., required = true)]
     pub files: Vec<PathBuf>,
     /// What OUT is, where its name does not say
     #[arg(long, value_enum, value_name = "FORMAT")]

@@ -128,9 +128,10 @@ Examples:
   oc-netobserv convert capture.pcapng part.pcapng --strip-secrets \\
     --from-time 2026-06-22T10:11:12Z --to-time 2026-06-22T10:12:00Z
 
-Packets become packets or flow records, flow records flow records; several IN are
-merged in the order of time. What can be read of a damaged file is converted; what
-was left out is said, and the exit code is 4. OUT appears when it is whole.";
+Packets become packets or flow records, flow records flow records; several
+inputs are merged in the order of time. What can be read of a damaged file is
+converted, what was left out is said, and the exit code is 4. OUT appears when
+it is whole.";
 
 pub(super) const COMPLETION: &str = "\
 Examples:

@@ -56,7 +56,7 @@ fn annotations_of_a_file_are_in_lines() {
     assert_eq!(lines[1]["PktDropLatestDropCause"], "NETFILTER_DROP");
     let wide = right(dir.path(), "view a.pcapng -o wide").stdout;
     assert!(wide.contains("NETFILTER_DROP") && wide.contains("web-7d9") && wide.contains("pg-0"), "{wide}");
-    let named = right(dir.path(), "view a.pcapng -o json --filter src.pod=web-7d9").stdout;
+    let named = right(dir.path(), "view a.pcapng -o json --filter src.pod=shop/web-7d9").stdout;
     assert_eq!(named.lines().count(), 2, "{named}");
 }
 
@@ -98,7 +98,7 @@ fn a_filter_and_a_range_of_time_leave_what_was_asked_for() {
         view(dir.path(), "part.pcapng").len()
     };
     assert_eq!(count("--filter port=53"), 1);
-    assert_eq!(count("--filter src.pod=web-7d9"), 2);
+    assert_eq!(count("--filter src.pod=shop/web-7d9"), 2);
     assert_eq!(count("--from-time 1782123073"), 3);
     assert_eq!(count("--to-time 2026-06-22T10:11:13Z"), 2);
 }
