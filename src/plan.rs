@@ -156,8 +156,12 @@ fn packets_anywhere(args: &PacketsArgs, groups: &[Options], around: &Surrounding
 /// Files that follow each other, or one for each node, need a place to be.
 fn several_files(plan: &Plan) -> Result<(), Error> {
     let PacketFiles { size, time, count, merge, .. } = plan.config.files;
-    let typed =
-        [("file-size", size.is_some()), ("file-time", time.is_some()), ("files", count.is_some()), ("no-merge", !merge)];
+    let typed = [
+        ("file-size", size.is_some()),
+        ("file-time", time.is_some()),
+        ("files", count.is_some()),
+        ("no-merge", !merge),
+    ];
     if let (None, Some((name, _))) = (&plan.output_dir, typed.iter().find(|(_, typed)| *typed)) {
         let text = format!("--{name}: is about files, and none are written; --output-dir names a place for them");
         return Err(Error::usage(text));

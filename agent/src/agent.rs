@@ -57,6 +57,7 @@ pub struct Agent {
 ///
 /// # Errors
 /// What [`preflight`] finds, or what the kernel refuses. Nothing stays attached then.
+#[expect(clippy::needless_pass_by_value, reason = "a capture is begun once, by whoever made its settings")]
 pub fn start(config: CaptureConfig, sink: Box<dyn Sink>, stop: Stop) -> Result<Agent, AgentError> {
     let (recorder, sink) = Recorder::new(&config, sink)?;
     let mut agent = alone(config.clone(), sink, stop)?;

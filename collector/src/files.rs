@@ -4,6 +4,7 @@
 //! Of packets there may be several: `<stamp>-0001.pcapng`, `<stamp>-<node>.pcapng`, `<stamp>-<node>-0001.pcapng`.
 
 use std::{
+    fmt::Write as _,
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind},
     path::{Path, PathBuf},
@@ -135,7 +136,8 @@ impl Place {
             name.extend(node.chars().take(LONGEST_NODE).map(plain));
         }
         if self.is_numbered || number > 1 {
-            name.push_str(&format!("-{number:04}"));
+            // A String takes everything.
+            let _ = write!(name, "-{number:04}");
         }
         self.folder.join(name + ".pcapng")
     }

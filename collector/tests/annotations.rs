@@ -36,6 +36,7 @@ fn run(program: &str, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the fields are")]
 fn text(text: &str) -> Option<Arc<str>> {
     Some(text.into())
 }

@@ -147,6 +147,8 @@ fn losses_progress_and_limits_are_in_the_header() {
         packets: 93_000,
         bytes: 130_000_000,
         counters: Counters { lost_store: 7, lost_flow_packets: 120, view_skipped: 3, ..Counters::default() },
+        recordings: Vec::new(),
+        ring: None,
     }));
     let mut desk = Desk::new(setup, (140, 12));
     insta::assert_snapshot!("losses", desk.screen());

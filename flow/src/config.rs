@@ -77,6 +77,7 @@ pub enum Comments {
 /// How packets are written into pcapng files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct PacketFiles {
     /// `--comments`
     pub comments: Comments,

@@ -48,6 +48,7 @@ fn service<'r>(kind: Option<&str>, own: Names<'r>, other: Names<'r>) -> Option<S
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "as the fields are")]
     fn text(text: &str) -> Option<Arc<str>> {
         Some(text.into())
     }

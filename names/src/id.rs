@@ -23,9 +23,9 @@ impl Uid {
 
 impl fmt::Display for Uid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d] =
-            [96, 80, 64, 48].map(|shift| self.0 >> shift & if shift == 96 { 0xffff_ffff } else { 0xffff });
-        write!(f, "{a:08x}-{b:04x}-{c:04x}-{d:04x}-{:012x}", self.0 & 0xffff_ffff_ffff)
+        let part = |shift: u32, bits: u32| self.0 >> shift & ((1 << bits) - 1);
+        write!(f, "{:08x}-{:04x}-{:04x}-", part(96, 32), part(80, 16), part(64, 16))?;
+        write!(f, "{:04x}-{:012x}", part(48, 16), part(0, 48))
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) async fn on_signals(remote: &Remote, has_ring: bool) {
             Err(error) => report::plain(&format!("the flight recorder is not saved: {}", error.message)),
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// There is no such signal.

@@ -159,7 +159,11 @@ impl Life {
                 let (connections, translated) = (Vec::new(), Vec::new());
                 self.watch = Some(Watch { port, address, connections, translated, looked: None });
             }
-            ToAgent::Save { .. } | ToAgent::Release { .. } | ToAgent::Record(_) => {}
+            ToAgent::Save { .. } | ToAgent::Release { .. } | ToAgent::Record(_) => {
+                if let Some((agent, _)) = &self.agent {
+                    agent.record(&message);
+                }
+            }
             ToAgent::Stop { reason } => self.finish(&reason),
         }
     }
@@ -174,11 +178,11 @@ impl Life {
         match agent::start(config, Box::new(self.client.sink()), stop.clone()) {
             Ok(agent) => {
                 limits.extend_from_slice(agent.limits());
+                limits.extend(self.shifted.clone());
                 let state = attached(agent.attached(), limits);
                 self.agent = Some((agent, stop));
                 self.tell(state);
             }
-                limits.extend(self.shifted.clone());
             Err(error) => self.tell(failure(&error)),
         }
     }

@@ -24,11 +24,10 @@ struct Orders {
 impl Orders {
     fn note(&mut self, message: &ToAgent) {
         match message {
-            ToAgent::Begin(_) => {}
+            // What was to be saved of an agent that was away then it does not hold any more when it is back.
+            ToAgent::Begin(_) | ToAgent::Save { .. } | ToAgent::Release { .. } => {}
             ToAgent::Filter(selection) => self.filter = Some(selection.clone()),
             ToAgent::Watch { .. } => self.watch = Some(message.clone()),
-            // What was to be saved of an agent that was away then it does not hold any more when it is back.
-            ToAgent::Save { .. } | ToAgent::Release { .. } => {}
             ToAgent::Record(_) => self.records = Some(message.clone()),
             ToAgent::Stop { reason } => self.stop = Some(reason.clone()),
         }

@@ -38,16 +38,9 @@ pub(super) fn plain(text: &str) -> Cow<'_, str> {
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         let digits = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-        match digits.filter(|_| *first == b'%').and_then(|two| u8::from_str_radix(two, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
+        let escaped = digits.filter(|_| *first == b'%').and_then(|two| u8::from_str_radix(two, 16).ok());
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { &tail[2..] } else { tail };
     }
     String::from_utf8(bytes).map_or(Cow::Borrowed(text), Cow::Owned)
 }

@@ -19,9 +19,12 @@ use crate::{
     view::{Exported, Kept},
 };
 
+/// Writes packets into a file, and opens it if that is wanted; what is said of it.
+type Write = dyn Fn(&Exported, bool) -> Result<String, String> + Send + Sync;
+
 /// Who writes packets of the table into files, for all tables.
 #[derive(Clone)]
-pub struct Writes(pub Arc<dyn Fn(&Exported, bool) -> Result<String, String> + Send + Sync>);
+pub struct Writes(pub Arc<Write>);
 
 impl std::fmt::Debug for Writes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

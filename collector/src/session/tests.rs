@@ -107,8 +107,12 @@ fn drain(mut next: impl FnMut() -> Result<Option<Message>, SessionError>) -> (Ve
             }
             Message::State(now) => state = Some(*now),
             Message::End => break,
-            Message::About(_) | Message::Files(_) | Message::Gap(_) | Message::Done => {}
-            Message::Told(_) | Message::Refused(_) => {}
+            Message::About(_)
+            | Message::Files(_)
+            | Message::Gap(_)
+            | Message::Done
+            | Message::Told(_)
+            | Message::Refused(_) => {}
         }
     }
     (numbers, records, state)

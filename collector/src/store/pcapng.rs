@@ -252,7 +252,9 @@ impl PcapngFile {
         }
         let mut ports: Vec<_> = nodes.values_mut().flat_map(Node::ports).filter(|port| port.block.is_some()).collect();
         ports.sort_unstable_by_key(|port| port.block);
-        ports.into_iter().for_each(|port| port.finish(now_ns, buffer));
+        for port in ports {
+            port.finish(now_ns, buffer);
+        }
         tell_secrets(&std::mem::take(&mut self.untold), &mut self.buffer);
         self.flush()
     }

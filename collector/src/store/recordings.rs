@@ -161,7 +161,9 @@ impl Recordings {
 
     pub(super) fn close_all(&mut self) {
         let open: Vec<u32> = self.open.keys().copied().collect();
-        open.into_iter().for_each(|number| self.close(number));
+        for number in open {
+            self.close(number);
+        }
     }
 
     pub(super) fn tick(&mut self) {

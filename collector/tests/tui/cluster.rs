@@ -124,6 +124,9 @@ pub(super) fn session(how: &str) -> String {
         fn set_filter(&self, _: Rules) -> Result<(), String> {
             Ok(())
         }
+        fn wish(&self, _: &collector::Wish) -> Result<String, String> {
+            Ok(String::new())
+        }
     }
     let dir = tempfile::tempdir().unwrap();
     let options = Options {

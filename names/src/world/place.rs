@@ -28,7 +28,7 @@ impl World {
             namespace: found.namespace().cloned().unwrap_or_default(),
             pod: Arc::clone(found.name()),
             uid: found.uid().to_string().into(),
-            interface: self.interface(&found),
+            interface: interface(&found),
             workload: format!("{kind}/{name}").into(),
             labels: found.labels().into(),
         })
@@ -45,13 +45,14 @@ impl World {
         let first = there.next().map(|tenure| tenure.thing);
         there.any(|tenure| Some(tenure.thing) != first)
     }
+}
 
-    fn interface(&self, found: &Found<'_>) -> Arc<str> {
-        let named = found.thing().interfaces.iter().find(|(_, network)| *network == found.network_number());
-        match named {
-            Some((name, network)) if *network != 0 => Arc::clone(name),
-            _ => Arc::from(USUAL),
-        }
+/// The name of an interface within its pod.
+fn interface(found: &Found<'_>) -> Arc<str> {
+    let named = found.thing().interfaces.iter().find(|(_, network)| *network == found.network_number());
+    match named {
+        Some((name, network)) if *network != 0 => Arc::clone(name),
+        _ => Arc::from(USUAL),
     }
 }
 
@@ -69,7 +70,9 @@ mod tests {
         let mut world = World::new();
         world.with_details = true;
         world.apply_node(&node(1, "n1", "172.31.250.11", "10.244.1.0/24"), T0);
-        pods.iter().for_each(|pod| world.apply_pod(pod, T0, true));
+        for pod in pods {
+            world.apply_pod(pod, T0, true);
+        }
         world
     }
 

@@ -7,6 +7,9 @@ use crate::testing::udp_frame;
 
 const S: u64 = 1_000_000_000;
 
+/// Number of the recording and time of each packet; how the ring stands, and all counts.
+type Got = (Vec<(u32, u64)>, Option<flow::Ring>, Counters, Vec<InterfaceCounts>);
+
 struct Desk {
     ring: Ring,
     control: Control,
@@ -53,7 +56,7 @@ impl Desk {
     }
 
     /// Number of the recording and time, tenths of a second, of each packet delivered since this was last asked; the last state.
-    fn got(&self) -> (Vec<(u32, u64)>, Option<flow::Ring>, Counters, Vec<InterfaceCounts>) {
+    fn got(&self) -> Got {
         let (mut packets, mut state, mut counters, mut counts) = (Vec::new(), None, Counters::default(), Vec::new());
         for batch in self.out.try_iter() {
             state = batch.ring.or(state);

@@ -96,14 +96,13 @@ impl Ends {
         }
         let Headers { addresses, ports } = decoded();
         let key = Key { addresses, ports, said: said.map_or(0, |said| Arc::as_ptr(said).addr()) };
-        let record = match self.known.get(&key) {
-            Some((record, _)) => record,
-            None => {
-                let Some(record) = record(key, said.and_then(|said| said.ends.as_ref()), section) else {
-                    return Packet::NO_ENDS;
-                };
-                &self.known.entry(key).or_insert((Arc::new(record), said.cloned())).0
-            }
+        let record = if let Some((record, _)) = self.known.get(&key) {
+            record
+        } else {
+            let Some(record) = record(key, said.and_then(|said| said.ends.as_ref()), section) else {
+                return Packet::NO_ENDS;
+            };
+            &self.known.entry(key).or_insert((Arc::new(record), said.cloned())).0
         };
         let next = batch.ends.len() as u32;
         let place = *self.places.entry(Arc::as_ptr(record).addr()).or_insert(next);

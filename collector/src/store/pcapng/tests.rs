@@ -15,6 +15,7 @@ use crate::{
     open,
 };
 
+#[expect(clippy::unnecessary_wraps, reason = "as the fields are")]
 fn text(text: &str) -> Option<Arc<str>> {
     Some(text.into())
 }
@@ -89,7 +90,9 @@ fn told(batches: &[Batch]) -> Vec<Told> {
 /// The same without the names that addresses have by themselves.
 fn told_by_comments(batches: &[Batch]) -> Vec<Told> {
     let mut all = told(batches);
-    all.iter_mut().for_each(|one| one.4 = one.4.take().filter(|ends| ends.src_k8s_type.is_some()));
+    for one in &mut all {
+        one.4 = one.4.take().filter(|ends| ends.src_k8s_type.is_some());
+    }
     all
 }
 

@@ -9,7 +9,7 @@ fn words(write: impl FnOnce(&mut Vec<u8>)) -> String {
     assert_eq!(out.len() % 4, 0, "blocks end on 32 bits");
     let length = u32::from_ne_bytes(*out[4..].first_chunk().unwrap());
     assert_eq!((length as usize, length), (out.len(), u32::from_ne_bytes(*out.last_chunk().unwrap())));
-    let hex = |word: &[u8]| word.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |word: &[u8]| word.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     out.chunks(4).map(hex).collect::<Vec<_>>().join(" ")
 }
 
