@@ -319,7 +319,9 @@ fn one(bytes: &[u8], conversion: &Conversion, out: &std::fs::File) -> u64 {
     let mut out = Out::into(conversion, file);
     let mut write = |batch: Batch| {
         written += data_count(&batch.body);
-        out.iter_mut().for_each(|out| out.write(&batch));
+        if let Some(out) = &mut out {
+            out.write(&batch);
+        }
     };
     for batch in Merged::new(vec![first, second]).map_while(Result::ok) {
         steps.take(batch, &mut write);

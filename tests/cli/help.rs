@@ -11,9 +11,21 @@ fn help(line: &str) -> String {
 
 #[test]
 fn every_help_is_as_reviewed_and_fits_80_columns() {
-    for command in
-        ["", "flows", "packets", "attach", "follow", "stop", "copy", "cleanup", "view", "convert", "version", "wireshark", "completion"]
-    {
+    for command in [
+        "",
+        "flows",
+        "packets",
+        "attach",
+        "follow",
+        "stop",
+        "copy",
+        "cleanup",
+        "view",
+        "convert",
+        "version",
+        "wireshark",
+        "completion",
+    ] {
         let text = help(format!("{command} --help").trim_start());
         let widest = text.lines().map(|line| line.chars().count()).max();
         assert!(widest <= Some(80), "{command}: {widest:?} columns");

@@ -149,11 +149,7 @@ impl Names {
             }
             None => {}
         }
-        if is_common(own) {
-            new.push_str(own)
-        } else {
-            new.push_str(&self.part(Kind::Interface, own))
-        }
+        new.push_str(&if is_common(own) { own.into() } else { self.part(Kind::Interface, own) });
         if let Some(node) = node {
             let _ = write!(new, "@{}", self.part(Kind::Node, node));
         }
@@ -195,9 +191,12 @@ impl Names {
     pub(crate) fn mac(&self, mac: Mac) -> Mac {
         let Mac(octets) = mac;
         let kept = match octets {
-            [0, 0, 0, 0, 0, 0] | [0xff, 0xff, 0xff, 0xff, 0xff, 0xff] => return mac,
-            // Bridges and LLDP (IEEE 802.1D table 7-10), the link's own IPv4 and IPv6 groups.
-            [0x01, 0x80, 0xc2, 0, 0, _] | [0x01, 0x00, 0x5e, 0, 0, _] | [0x33, 0x33, 0, 0, 0, _] => return mac,
+            // None and all; bridges and LLDP (IEEE 802.1D table 7-10), the link's own IPv4 and IPv6 groups.
+            [0, 0, 0, 0, 0, 0]
+            | [0xff, 0xff, 0xff, 0xff, 0xff, 0xff]
+            | [0x01, 0x80, 0xc2, 0, 0, _]
+            | [0x01, 0x00, 0x5e, 0, 0, _]
+            | [0x33, 0x33, 0, 0, 0, _] => return mac,
             // The rest of a group's address follows: RFC 1112 section 6.4, RFC 2464 section 7.
             [0x01, 0x00, 0x5e, ..] => 3,
             [0x33, 0x33, ..] => 2,
@@ -206,8 +205,7 @@ impl Names {
         let mut new = self.number("mac", &octets).to_be_bytes();
         new[0] = new[0] & !3 | octets[0] & 3;
         new[..kept].copy_from_slice(&octets[..kept]);
-        let [a, b, c, d, e, f, ..] = new;
-        Mac([a, b, c, d, e, f])
+        Mac(new.first_chunk().copied().unwrap_or_default())
     }
 
     /// The number by which copies of a packet are known; it was made of what is in the packet.

@@ -114,7 +114,10 @@ impl Lane {
     /// What there is up to `until`, one item at least.
     fn take(&mut self, until: u64) -> Option<Batch> {
         let (mut batch, at) = self.head.take()?;
-        let end = (at + 1..).find(|n| time(&batch.body, *n).is_none_or(|time| time > until))?;
+        let mut end = at + 1;
+        while time(&batch.body, end).is_some_and(|time| time <= until) {
+            end += 1;
+        }
         let (node, time_ns) = (Arc::clone(&batch.node), batch.time_ns);
         let body = match &mut batch.body {
             Body::Packets(packets) if at == 0 && end == packets.packets.len() => Body::Packets(std::mem::take(packets)),

@@ -52,8 +52,8 @@ impl Capture {
         let request = tcp();
         this.packet(0, 0, &request, 77, Some(comment));
         this.packet(0, 500_000_000, &request, 77, Some(&comment.replace(" pid", " drop=NETFILTER_DROP pid")));
-        this.packet(1, 1_000_000_000, &request, 77, Some("k8s src=payments/api-1 dst=db/pg-0"));
-        this.packet(0, 1_500_000_000, &dns(), 78, None);
+        this.packet(1, 1_000_000_000, &request, 77, Some(comment));
+        this.packet(0, 1_500_000_000, &dns(), 78, Some(comment));
         this.packet(1, 2_000_000_000, &advertisement(), 79, None);
         this
     }
@@ -68,7 +68,9 @@ impl Capture {
         let mut this = Self(Vec::new());
         this.section();
         this.interface(name, "");
-        seconds.iter().for_each(|second| this.packet(0, second * 1_000_000_000, &tcp(), second + 1, None));
+        for second in seconds {
+            this.packet(0, second * 1_000_000_000, &tcp(), second + 1, None);
+        }
         this
     }
 

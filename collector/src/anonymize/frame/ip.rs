@@ -28,7 +28,9 @@ pub(super) fn v4(to: &mut Anonymizer, data: &mut [u8], place: Place) {
         None | Some(0) => data.len(),
         Some(total) => usize::from(total),
     };
+    // More fragments follow, and where this one belongs.
     let fragment = u16_at(data, 6).unwrap_or(0);
+    let (is_last, offset) = (fragment & 0x2000 == 0, fragment & 0x1fff);
     zero_from(data, total.max(header));
     let noted = checksum::before(&data[..header.min(data.len())], 10, Sum::default());
     let old = Sum::default().add(&data[12..20]);
@@ -43,8 +45,8 @@ pub(super) fn v4(to: &mut Anonymizer, data: &mut [u8], place: Place) {
     }
     let (protocol, kept) = (data[9], data.len());
     let Some(payload) = data.get_mut(header..total.min(kept)) else { return };
-    let segment = Segment { old, new, whole: total <= kept && fragment & 0x3fff == 0 && !place.quoted, place };
-    if fragment & 0x1fff == 0 {
+    let segment = Segment { old, new, whole: total <= kept && is_last && offset == 0 && !place.quoted, place };
+    if offset == 0 {
         transport::rewrite(to, protocol, payload, segment);
     } else {
         transport::payload(to, payload, place);
