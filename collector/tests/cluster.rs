@@ -104,7 +104,7 @@ fn packets_of_two_nodes_are_one_file_in_order_and_interfaces_are_named_with_thei
     let (mut times, mut names) = (Vec::new(), BTreeSet::new());
     for batch in collector::open::open(&summary.files[0].path).unwrap() {
         let batch = batch.unwrap();
-        names.extend(batch.interfaces.iter().map(|interface| interface.name.to_string()));
+        names.extend(batch.interfaces.iter().map(|interface| format!("{}@{}", interface.name, batch.node)));
         if let Body::Packets(body) = &batch.body {
             times.extend(body.packets.iter().map(|packet| packet.time_ns - 1_700_000_000_000_000_000));
         }

@@ -85,7 +85,7 @@ fn dropped_packets_are_such_in_the_pcapng_in_lines_and_when_read_again() {
         return;
     };
     let comments = String::from_utf8(tshark.stdout).unwrap();
-    assert_eq!(comments.lines().nth(7), Some("dropped: SKB_DROP_REASON_NO_SOCKET"));
+    assert_eq!(comments.lines().nth(7), Some("k8s drop=SKB_DROP_REASON_NO_SOCKET"));
     assert_eq!(comments.lines().filter(|line| !line.is_empty()).count(), 30);
 }
 

@@ -85,7 +85,7 @@ mod tests {
         assert_eq!((&*place.workload, &*place.labels), ("Pod/web-1", "app=web,tier=front"));
         assert_eq!(&*place.uid, "00000000-0000-0000-0000-000000000003");
         assert_eq!(world.place("n2", ip("10.244.1.6"), WHEN), None, "not a pod of that node");
-        let before = When { start: T0 - 60_000, end: T0 - 60_000 };
+        let before = When { start: T0 - 200_000, end: T0 - 200_000 };
         assert_eq!(world.place("n1", ip("10.244.1.6"), before), None, "nor at that time");
     }
 
