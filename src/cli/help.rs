@@ -19,8 +19,8 @@ Also kubectl's: --cluster --user --server --token --as-group --as-uid
   --insecure-skip-tls-verify --request-timeout --proxy-url
 Objects at the other end: --peer-pod --peer-workload --peer-service
   --peer-namespace-of --peer-selector --peer-node --peer-container
-Known from NetObserv, not built yet: --enable-openssl, --tls-keylog and others of
-  plain text; they say so, and the capture goes on";
+Known from NetObserv, not built yet: --enable-openssl and others of plain text;
+  they say so, and the capture goes on";
 
 pub(super) const KUBE: &str = "\
 Also kubectl's: --cluster --user --server --token --as-group --as-uid

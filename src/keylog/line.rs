@@ -101,7 +101,7 @@ fn is_secret(line: &str) -> bool {
     let is_hex = |text: &str| {
         !text.is_empty() && text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
-    LABELS.iter().any(|known| is_label(known)) && is_hex(about) && is_hex(secret)
+    LABELS.iter().any(is_label) && is_hex(about) && is_hex(secret)
 }
 
 #[cfg(test)]

@@ -113,7 +113,7 @@ fn missing(capture: &Capture) -> Option<String> {
     if !Path::new("/usr/bin/curl").exists() || !Path::new("/usr/bin/openssl").exists() {
         return Some("needs curl and openssl".to_owned());
     }
-    capture.limits().iter().find(|limit| limit.contains("cannot be taken from processes")).cloned()
+    capture.limits().iter().find(|limit| limit.contains("keys of TLS cannot be taken")).cloned()
 }
 
 #[test]
