@@ -236,12 +236,14 @@ fn kernel_ten_thousand_addresses_are_replaced_in_well_under_a_second() {
     let capture = Capture::start(CaptureConfig { spare_sets: 1, ..spare(&lab, &b) });
     let rule = Rule { net_set: Some(0), ..Rule::default() };
     let mut selection = Selection { rules: vec![rule], sets: vec![many(0, 10_000)], own: Vec::new() };
+    // An emulated processor takes ten times as long.
+    let longest = Duration::from_secs(if std::env::var_os("KERNEL_TIER_SHORT").is_some() { 10 } else { 1 });
     let mut select = |set: Vec<IpAddr>, what: &str| {
         selection.sets[0] = set;
         let begun = Instant::now();
         capture.select(&selection).unwrap();
         println!("{what}: {:?}", begun.elapsed());
-        assert!(begun.elapsed() < Duration::from_secs(1), "{what}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < longest, "{what}: {:?}", begun.elapsed());
     };
     select(many(0, 10_000), "10,000 addresses come");
     select(many(5_000, 10_000), "half of them change");

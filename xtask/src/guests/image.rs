@@ -65,7 +65,7 @@ const MODULES: &[&str] = &[
 /// Tools of the tests, with the libraries they need.
 const TOOLS: &[&str] = &[
     "bash", "ip", "tc", "ethtool", "tcpdump", "tshark", "capinfos", "bpftool", "tmux", "jq", "sqlite3", "ping",
-    "setpriv", "stty", "wg", "nft", "nstat", "ss", "openssl", "unshare", "python3",
+    "setpriv", "stty", "wg", "nft", "nstat", "ss", "openssl", "unshare", "python3", "curl", "dumpcap",
 ];
 /// Data files that some of them read.
 const DATA: &[&str] = &[
