@@ -68,6 +68,7 @@ pub(crate) async fn remove(client: &Client, namespace: &str, tell: &dyn Fn(&str)
     removal.workloads(&mut left).await?;
     tell("removing the namespace");
     ask_gone(WHAT, async || namespaces.delete(namespace, &DeleteParams::background()).await).await?;
+    removal.collector().await;
     removal.wait_for_namespace(&mut left).await?;
     removal.wait_for_the_rest(&found, &mut left).await;
     Ok(left)
@@ -83,7 +84,8 @@ impl Removal<'_> {
         Api::namespaced(self.client.clone(), self.namespace)
     }
 
-    /// Agents get the time to detach, the collector has nothing to do any more.
+    /// Agents get the time to detach. The collector stays until the namespace goes: its guardian takes over if this client ends
+    /// before that.
     async fn workloads(&self, left: &mut Left) -> Result<(), Error> {
         let sets = Api::<DaemonSet>::namespaced(self.client.clone(), self.namespace);
         let ours = ListParams::default().labels(marks::OURS);
@@ -95,6 +97,9 @@ impl Removal<'_> {
         for pod in &pods {
             let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
             let out_of_reach = lost.contains(&node);
+            if marks::is_collector(pod.labels()) && !out_of_reach {
+                continue;
+            }
             if out_of_reach {
                 left.0.push(format!("node {node} does not answer: agent and filters may still be on it"));
             }
@@ -102,7 +107,7 @@ impl Removal<'_> {
                 killed.insert(node);
             }
             // Agents have the time that their DaemonSet gives them to detach.
-            let grace_period_seconds = (out_of_reach || marks::is_collector(pod.labels())).then_some(0);
+            let grace_period_seconds = out_of_reach.then_some(0);
             let how = DeleteParams { grace_period_seconds, ..DeleteParams::background() };
             ask_gone(WHAT, async || self.pods().delete(&pod.name_any(), &how).await).await?;
         }
@@ -154,7 +159,9 @@ impl Removal<'_> {
     async fn wait_for_pods(&self, left: &mut Left) -> Result<(), Error> {
         let start = Instant::now();
         loop {
-            let pods = ask(WHAT, async || self.pods().list(&ListParams::default().labels(marks::OURS)).await).await?;
+            let ours = ListParams::default().labels(marks::OURS);
+            let mut pods = ask(WHAT, async || self.pods().list(&ours).await).await?;
+            pods.items.retain(|pod| !marks::is_collector(pod.labels()));
             if pods.items.is_empty() {
                 return Ok(());
             }
@@ -162,6 +169,17 @@ impl Removal<'_> {
                 return self.force(pods.items, left).await;
             }
             time::sleep(POLL).await;
+        }
+    }
+
+    /// The collector has nothing to do any more. If this fails, the namespace takes it along.
+    async fn collector(&self) {
+        let ours = ListParams::default().labels(marks::OURS);
+        let how = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::background() };
+        for pod in self.pods().list(&ours).await.map(|pods| pods.items).unwrap_or_default() {
+            if marks::is_collector(pod.labels()) {
+                let _ = self.pods().delete(&pod.name_any(), &how).await;
+            }
         }
     }
 
@@ -223,15 +241,16 @@ fn has_tcx(node: &Node) -> bool {
     (numbers.next().unwrap_or(0u32), numbers.next().unwrap_or(0u32)) >= (6, 6)
 }
 
-/// Whether it ran once and does not now.
+/// Whether it ran once, does not now, and did not end well: an agent that was told to go has detached and ends with 0.
 fn is_down(pod: &Pod) -> bool {
-    let containers = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
-    let mut down = containers.filter(|container| {
-        let mut states = container.state.iter().chain(&container.last_state);
-        let runs = container.state.as_ref().is_some_and(|state| state.running.is_some());
-        !runs && states.any(|state| state.terminated.is_some())
-    });
-    !marks::is_collector(pod.labels()) && down.next().is_some()
+    let mut containers = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    !marks::is_collector(pod.labels())
+        && containers.any(|container| {
+            let runs = container.state.as_ref().is_some_and(|state| state.running.is_some());
+            let mut states = container.state.iter().chain(&container.last_state);
+            let ended = states.find_map(|state| state.terminated.as_ref());
+            !runs && ended.is_some_and(|ended| ended.exit_code != 0)
+        })
 }
 
 /// What the namespace controller says keeps it.

@@ -31,7 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Looks after the capture in `namespace` until everything is removed; the last thing it does removes its own pod.
 pub(crate) async fn run(client: Client, namespace: String, terms: Terms, stop: Stop) {
     let start = Instant::now();
-    let mut guardian = Guardian { judge: Judge::new(terms, Duration::ZERO), agents_removed: false, client, namespace };
+    let judge = Judge::new(terms, Duration::ZERO);
+    let mut guardian = Guardian { judge, is_blind: false, agents_removed: false, client, namespace };
     let mut looked = Duration::ZERO;
     let mut is_announced = false;
     loop {
@@ -46,6 +47,8 @@ pub(crate) async fn run(client: Client, namespace: String, terms: Terms, stop: S
 
 struct Guardian {
     judge: Judge,
+    /// The lease could not be read the last time.
+    is_blind: bool,
     agents_removed: bool,
     client: Client,
     namespace: String,
@@ -63,13 +66,15 @@ impl Guardian {
     /// Takes in the state of the lease and of the capture.
     async fn look(&mut self, before: Duration, now: Duration, stop: &Stop) {
         let leases = Api::<Lease>::namespaced(self.client.clone(), &self.namespace);
-        match time::timeout(PATIENCE, leases.get_opt(lease::NAME)).await {
-            Ok(Ok(found)) => {
-                let renewed = found.and_then(|lease| lease.spec?.renew_time).map(|time| format!("{:?}", time.0));
-                self.judge.saw(renewed, now);
-            }
-            // Who cannot be asked has not fallen silent.
-            Ok(Err(_)) | Err(_) => self.judge.blind(now.saturating_sub(before)),
+        let found = time::timeout(PATIENCE, leases.get_opt(lease::NAME)).await;
+        // Who cannot be asked has not fallen silent; nor could the client renew its lease before the first answer.
+        let was_blind = std::mem::replace(&mut self.is_blind, !matches!(found, Ok(Ok(_))));
+        if self.is_blind || was_blind {
+            self.judge.blind(now.saturating_sub(before));
+        }
+        if let Ok(Ok(found)) = found {
+            let renewed = found.and_then(|lease| lease.spec?.renew_time).map(|time| format!("{:?}", time.0));
+            self.judge.saw(renewed, now);
         }
         if stop.requested() {
             self.judge.ended(now);
